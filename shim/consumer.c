@@ -1,0 +1,434 @@
+/*
+ * consumer.c - the consumer program: `buntrace-consumer SESSION-FILE`.
+ *
+ * Started by the shim beside the traced process, one a session, in a process of
+ * its own that outlives it. It waits for signals (USR1: a sub-buffer is full or
+ * a flush is asked for, USR2: a thread leaves, TERM: finish), for the death of
+ * the traced process and for the flush timer, and moves records from the rings
+ * to the stream files. It never touches the application. Single-threaded; no
+ * heap.
+ */
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "stream.h"
+
+#define MS 1000000ull /* nanoseconds */
+
+/* Without pidfd (Linux before 5.3, or a filter that forbids it) the traced
+ * process is looked up this often. */
+#define DEATH_POLL_NS (100 * MS)
+
+/* The first sample that refines the clock, and the factor between samples, up
+ * to one a flush period. */
+#define FIRST_SAMPLE_NS (2 * MS)
+#define SAMPLE_FACTOR 4
+
+/* A write that failed is tried again this often; once the application is dead,
+ * for this long, after which the session file is left for `buntrace recover`. */
+#define RETRY_NS (100 * MS)
+#define GRACE_NS (10000 * MS)
+
+/* After new events are switched off, a thread may still be in the middle of
+ * one: microseconds, unless the processor is taken from it. */
+#define SETTLE_NS (2 * MS)
+
+struct consumer {
+	struct bt_trace trace;
+	const char *path;
+	int file;    /* the session file: rings are mapped as they appear */
+	int signals; /* signalfd */
+	int process; /* pidfd, or -1 */
+	struct bt_stream streams[BT_MAX_RINGS];
+	uint32_t mapped;
+};
+
+static uint64_t now_ns(void)
+{
+	return bt_kernel_ns(CLOCK_MONOTONIC);
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+
+	nanosleep(&t, NULL);
+}
+
+/*
+ * The session file and the lock.
+ */
+
+static bool text_ends(const char *text, size_t size)
+{
+	return memchr(text, 0, size) != NULL;
+}
+
+/* NULL, or what is wrong with the header. */
+static const char *check_session(const struct bt_session *s)
+{
+	if (memcmp(s->magic, BT_MAGIC, sizeof s->magic) != 0)
+		return "not a session file";
+	if (s->version != BT_VERSION)
+		return "a session file of another version";
+	if (s->sub_buffers < BT_MIN_SUB_BUFFERS || s->sub_buffers > BT_MAX_SUB_BUFFERS ||
+	    s->sub_buffer_size < BT_MIN_SUB_BUFFER_SIZE || s->sub_buffer_size % BT_PAGE != 0 ||
+	    s->sub_buffer_size > BT_MAX_RING_SIZE / s->sub_buffers)
+		return "a damaged session file: impossible sub-buffers";
+	if (s->mode > BT_BLOCK || s->clock > BT_MONOTONIC || s->output > BT_TO_NULL)
+		return "a damaged session file: impossible mode";
+	if (!text_ends(s->trace_dir, sizeof s->trace_dir) || s->trace_dir[0] != '/')
+		return "a damaged session file: no trace directory";
+	return NULL;
+}
+
+/* The kernel marks a robust futex's word when its holder dies, however it dies
+ * (set_robust_list(2), Documentation/locking/robust-futex-ABI.rst). */
+static struct {
+	struct robust_list_head head;
+	struct robust_list entry;
+} robust;
+
+/* Takes the consumer's place in the session. False: another one has it. */
+static bool take_lock(struct bt_session *s)
+{
+	uint32_t word = atomic_load(&s->consumer_lock);
+	uint32_t me = (uint32_t)syscall(SYS_gettid);
+
+	robust.entry.next = &robust.head.list;
+	robust.head.list.next = &robust.entry;
+	robust.head.futex_offset = (long)((char *)&s->consumer_lock - (char *)&robust.entry);
+	robust.head.list_op_pending = NULL;
+	syscall(SYS_set_robust_list, &robust.head, sizeof robust.head);
+	while (word == 0 || (word & BT_OWNER_DIED))
+		if (atomic_compare_exchange_weak(&s->consumer_lock, &word, me))
+			return true;
+	return false;
+}
+
+/* Maps the rings that were made since the last look. */
+static void map_rings(struct consumer *c)
+{
+	const struct bt_session *s = c->trace.session;
+	/* Acquire: a ring that is counted has its place in the file. */
+	uint32_t count = atomic_load_explicit(&s->ring_count, memory_order_acquire);
+	uint64_t stride = bt_ring_stride(s);
+	struct stat file;
+
+	if (count <= c->mapped || count > BT_MAX_RINGS || fstat(c->file, &file) != 0)
+		return;
+	for (; c->mapped < count; c->mapped++) {
+		uint64_t at = bt_ring_at(s, c->mapped);
+		struct bt_stream *stream = &c->streams[c->mapped];
+		void *p;
+
+		if ((uint64_t)file.st_size < at + stride)
+			return;
+		p = mmap(NULL, stride, PROT_READ | PROT_WRITE, MAP_SHARED, c->file, (off_t)at);
+		if (p == MAP_FAILED)
+			return;
+		stream->ring = p;
+		stream->data = (const uint8_t *)p + BT_PAGE;
+		stream->fd = -1;
+	}
+}
+
+/*
+ * Draining.
+ */
+
+/* Drains one ring. A ring whose owner has left is drained whole, closed, and
+ * free for the next thread. */
+static int drain_ring(struct consumer *c, struct bt_stream *stream, bool everything)
+{
+	struct bt_ring *ring = stream->ring;
+	/* Acquire: the owner's fields, and with LEAVING its last event. */
+	uint32_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
+	int error;
+
+	if (state != BT_ACTIVE && state != BT_LEAVING)
+		return 0;
+	if (c->trace.session->mode == BT_OVERWRITE && !everything && state == BT_ACTIVE)
+		return 0;
+	error = bt_drain(&c->trace, stream, everything || state == BT_LEAVING);
+	if (error != 0 || state != BT_LEAVING)
+		return error;
+	if (stream->fd >= 0)
+		close(stream->fd);
+	stream->fd = -1;
+	/* Release: whoever claims the ring sees that we are done with it. */
+	atomic_store_explicit(&ring->state, BT_FREE, memory_order_release);
+	return 0;
+}
+
+/* Drains all rings. Returns 0, or -errno of the last failure. */
+static int drain_all(struct consumer *c, bool everything)
+{
+	int error = 0;
+
+	map_rings(c);
+	for (uint32_t i = 0; i < c->mapped; i++) {
+		int e = drain_ring(c, &c->streams[i], everything);
+
+		if (e != 0)
+			error = e;
+	}
+	return error;
+}
+
+/* Whether any ring has a closed sub-buffer to write. */
+static bool work_left(struct consumer *c)
+{
+	const struct bt_session *s = c->trace.session;
+
+	if (atomic_load_explicit(&s->ring_count, memory_order_acquire) > c->mapped)
+		return true;
+	for (uint32_t i = 0; i < c->mapped && s->mode != BT_OVERWRITE; i++) {
+		struct bt_ring *ring = c->streams[i].ring;
+		struct bt_run run;
+
+		if (bt_get(ring, s->sub_buffer_size, s->sub_buffers,
+			   &ring->progress[ring->current & 1], false, &run))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The clock.
+ */
+
+/* Writes frequency and offset, as known now, over their fixed-width places in
+ * the metadata. The text is that of src/ctf/metadata-writer.ts. */
+static void refine_clock(struct consumer *c)
+{
+	const struct bt_session *s = c->trace.session;
+	struct bt_clock_pair pair = bt_clock_pair(s->clock);
+	uint64_t frequency = bt_frequency(s, pair);
+	__extension__ unsigned __int128 fraction = s->base_realtime_ns % 1000000000u;
+	char text[128];
+	int length, fd;
+
+	if (s->output != BT_TO_DISK || s->clock != BT_CYCLES)
+		return;
+	length = snprintf(text, sizeof text,
+			  "freq = %20llu;\n\toffset_s = %20llu;\n\toffset = %20llu;",
+			  (unsigned long long)frequency,
+			  (unsigned long long)(s->base_realtime_ns / 1000000000u),
+			  (unsigned long long)(fraction * frequency / 1000000000u));
+	fd = openat(c->trace.dir, "metadata", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	/* The bytes are there already: this cannot run out of room. */
+	if (pwrite(fd, text, (size_t)length, (off_t)s->clock_text_at) != length)
+		atomic_store(&c->trace.session->write_errno, (uint32_t)errno);
+	close(fd);
+}
+
+/*
+ * The traced process.
+ */
+
+/* Whether the process is gone, by /proc: absent, a zombie, or another process
+ * that got its id. */
+static bool process_gone(const struct bt_session *s)
+{
+	char path[32], text[1024], *at;
+	unsigned long long start = 0;
+	ssize_t n;
+	char state;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%u/stat", s->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return true;
+	text[n] = 0;
+	/* Fields from 3 on follow the last ')': the name before it may hold any. */
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			  &state, &start) != 2)
+		return true;
+	return state == 'Z' || state == 'X' || start != s->process_start;
+}
+
+static int open_process(const struct bt_session *s)
+{
+#ifdef SYS_pidfd_open
+	if (!getenv("BUNTRACE_NO_PIDFD")) /* for the test of the fallback */
+		return (int)syscall(SYS_pidfd_open, s->pid, 0);
+#endif
+	return -1;
+}
+
+/*
+ * The loop.
+ */
+
+struct events {
+	bool switched, left, finish, died;
+};
+
+/* Waits for a signal, the death of the process, or until `until`. */
+static struct events wait_events(struct consumer *c, uint64_t until)
+{
+	struct bt_session *s = c->trace.session;
+	struct pollfd fds[2] = { { c->signals, POLLIN, 0 }, { c->process, POLLIN, 0 } };
+	struct events got = { 0 };
+	struct signalfd_siginfo info;
+	uint64_t now;
+
+	bool stuck = atomic_load(&s->write_errno) != 0;
+
+	/* Sequentially consistent on both sides: either we see the sub-buffer
+	 * that was just closed, or its owner sees us asleep and sends a signal.
+	 * Stuck, we only wait for the time to try again. */
+	atomic_store_explicit(&s->asleep, !stuck, memory_order_seq_cst);
+	atomic_thread_fence(memory_order_seq_cst);
+	now = now_ns();
+	if (c->process < 0 && until > now + DEATH_POLL_NS)
+		until = now + DEATH_POLL_NS;
+	if (stuck && until > now + RETRY_NS)
+		until = now + RETRY_NS;
+	if ((stuck || !work_left(c)) && now < until) {
+		struct timespec t = { .tv_sec = (time_t)((until - now) / 1000000000u),
+				      .tv_nsec = (long)((until - now) % 1000000000u) };
+
+		ppoll(fds, c->process < 0 ? 1 : 2, &t, NULL);
+	} else {
+		poll(fds, c->process < 0 ? 1 : 2, 0);
+	}
+	atomic_store_explicit(&s->asleep, 0, memory_order_relaxed);
+	while (read(c->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		got.switched |= info.ssi_signo == SIGUSR1;
+		got.left |= info.ssi_signo == SIGUSR2;
+		got.finish |= info.ssi_signo == SIGTERM;
+	}
+	got.died = c->process >= 0 ? (fds[1].revents & POLLIN) != 0 : process_gone(s);
+	return got;
+}
+
+static bool flush_asked(const struct bt_session *s)
+{
+	return atomic_load(&s->flush_request) != atomic_load(&s->flush_done);
+}
+
+/* Serves the session until the process dies or somebody says finish. */
+static void serve(struct consumer *c)
+{
+	struct bt_session *s = c->trace.session;
+	uint64_t start = now_ns();
+	uint64_t next_flush = start + s->flush_period_ns;
+	uint64_t sample_after = FIRST_SAMPLE_NS;
+	uint64_t next_sample = start + sample_after;
+
+	for (;;) {
+		uint64_t until = next_flush < next_sample ? next_flush : next_sample;
+		struct events got = wait_events(c, until);
+		uint64_t now = now_ns();
+		uint32_t request;
+		bool everything = s->mode != BT_OVERWRITE && (now >= next_flush || flush_asked(s));
+
+		if (got.died || got.finish)
+			return;
+		request = atomic_load(&s->flush_request);
+		if (drain_all(c, everything) == 0 && everything)
+			atomic_store(&s->flush_done, request);
+		if (now >= next_flush)
+			next_flush = now + s->flush_period_ns;
+		if (now >= next_sample) {
+			refine_clock(c);
+			sample_after = sample_after * SAMPLE_FACTOR < s->flush_period_ns ?
+					       sample_after * SAMPLE_FACTOR : s->flush_period_ns;
+			next_sample = now + sample_after;
+		}
+	}
+}
+
+/* Writes the rest. Returns 0, or -errno when the disk would not take it within
+ * the grace period. */
+static int finish(struct consumer *c)
+{
+	struct bt_session *s = c->trace.session;
+	uint64_t deadline = now_ns() + GRACE_NS;
+	int error;
+
+	/* A process that lives on stops emitting: the flags are its own. */
+	memset((uint8_t *)s + BT_ENABLED_AT, 0, BT_MAX_EVENTS);
+	if (!process_gone(s))
+		sleep_ns(SETTLE_NS);
+	while ((error = drain_all(c, true)) != 0 && now_ns() < deadline)
+		sleep_ns(RETRY_NS);
+	refine_clock(c);
+	return error;
+}
+
+static int fail(const char *what, const char *path)
+{
+	fprintf(stderr, "buntrace-consumer: %s: %s\n", path, what);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	static struct consumer c;
+	struct bt_session *s;
+	struct stat file;
+	const char *wrong;
+	sigset_t mine;
+
+	if (argc != 2)
+		return fail("usage: buntrace-consumer SESSION-FILE", argv[0]);
+	/* Signals stay blocked from before the exec: none can kill us. */
+	sigfillset(&mine);
+	sigprocmask(SIG_SETMASK, &mine, NULL);
+	c.path = argv[1];
+	c.file = open(c.path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (c.file < 0 || fstat(c.file, &file) != 0)
+		return fail(strerror(errno), c.path);
+	if (file.st_size < (off_t)BT_RINGS_AT)
+		return fail("not a session file: too short", c.path);
+	s = mmap(NULL, BT_RINGS_AT, PROT_READ | PROT_WRITE, MAP_SHARED, c.file, 0);
+	if (s == MAP_FAILED)
+		return fail(strerror(errno), c.path);
+	wrong = check_session(s);
+	if (wrong)
+		return fail(wrong, c.path);
+	if (!take_lock(s))
+		return fail("has a consumer already", c.path);
+	c.trace.session = s;
+	c.trace.dir = s->output == BT_TO_DISK ? open(s->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (s->output == BT_TO_DISK && c.trace.dir < 0)
+		return fail(strerror(errno), s->trace_dir);
+	sigemptyset(&mine);
+	sigaddset(&mine, SIGUSR1);
+	sigaddset(&mine, SIGUSR2);
+	sigaddset(&mine, SIGTERM);
+	c.signals = signalfd(-1, &mine, SFD_NONBLOCK | SFD_CLOEXEC);
+	c.process = open_process(s);
+	/* Everything else but these three must work as usual: Ctrl+C does not
+	 * reach us, SIGTERM finishes. */
+	sigaddset(&mine, SIGHUP);
+	sigaddset(&mine, SIGINT);
+	sigaddset(&mine, SIGQUIT);
+	sigaddset(&mine, SIGPIPE);
+	sigprocmask(SIG_SETMASK, &mine, NULL);
+	if (c.process >= 0 || !process_gone(s))
+		serve(&c);
+	if (finish(&c) != 0)
+		return fail("the trace could not be written; `buntrace recover` can when there is room", c.path);
+	atomic_store(&s->state, BT_FINISHED);
+	unlink(c.path);
+	return 0;
+}

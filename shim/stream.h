@@ -1,0 +1,252 @@
+/*
+ * stream.h - one stream: the file of one thread, its packets, and the way from a
+ * ring into it.
+ *
+ * Included by consumer.c only; runs in the consumer process. A packet is written
+ * with its file offset, and a ring's progress is moved only after the whole
+ * packet is in the file: a failed or interrupted write is simply done again.
+ */
+#ifndef BT_STREAM_H
+#define BT_STREAM_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "ring.h"
+
+/* What one packet starts with: packet.header and packet.context as the metadata
+ * declares them (src/ctf/metadata-writer.ts), byte-packed. CTF 1.8.3, 5.1-5.2. */
+struct __attribute__((packed)) bt_packet {
+	uint32_t magic;
+	uint8_t uuid[16];
+	uint32_t stream_id;
+	uint64_t stream_instance_id;
+	uint64_t timestamp_begin;
+	uint64_t timestamp_end;
+	uint64_t content_size; /* bits */
+	uint64_t packet_size;  /* bits */
+	uint64_t packet_seq_num;
+	uint64_t events_discarded;
+	uint32_t event_count;
+	uint32_t tid;
+	char thread_name[BT_THREAD_NAME_SIZE];
+};
+
+#define BT_CTF_MAGIC 0xC1FC1FC1u
+
+/* The consumer's private side of a ring. */
+struct bt_stream {
+	struct bt_ring *ring; /* NULL: not mapped yet */
+	const uint8_t *data;
+	uint32_t generation;  /* of the ring when `fd` was opened */
+	int fd;               /* -1: no file yet */
+};
+
+struct bt_trace {
+	struct bt_session *session;
+	int dir; /* the trace directory */
+};
+
+/* Opens the stream's file: made when the first packet is there, so that threads
+ * that emit nothing leave none. Never through a link, never an existing file:
+ * but the one that a consumer before us made for this very ring. */
+static int bt_stream_open(const struct bt_trace *trace, struct bt_stream *stream)
+{
+	struct bt_ring *ring = stream->ring;
+	char name[48];
+	int fd;
+
+	if (ring->stream_file == 0) {
+		snprintf(name, sizeof name, "thread-%u", ring->tid);
+		fd = openat(trace->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		if (fd >= 0)
+			ring->stream_file = 1;
+		if (fd >= 0 || errno != EEXIST)
+			goto opened;
+		/* The system gave a thread's id to a second thread. */
+		snprintf(name, sizeof name, "thread-%u-%u", ring->tid, ring->stream);
+		fd = openat(trace->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		if (fd >= 0)
+			ring->stream_file = 2;
+	} else {
+		if (ring->stream_file == 1)
+			snprintf(name, sizeof name, "thread-%u", ring->tid);
+		else
+			snprintf(name, sizeof name, "thread-%u-%u", ring->tid, ring->stream);
+		fd = openat(trace->dir, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+		/* What a consumer before us wrote of a packet it did not finish. */
+		if (fd >= 0 && ftruncate(fd, (off_t)ring->progress[ring->current & 1].file_size) != 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+opened:
+	if (fd >= 0 && ring->progress[ring->current & 1].packets == 0)
+		atomic_fetch_add(&trace->session->streams, 1);
+	stream->fd = fd;
+	return fd < 0 ? -errno : 0;
+}
+
+/* Writes all of both parts at `at`. Returns 0 or -errno, with an unknown part
+ * of it written. */
+static int bt_write_all(int fd, struct iovec part[2], off_t at)
+{
+	while (part[0].iov_len + part[1].iov_len > 0) {
+		ssize_t n = pwritev(fd, part, 2, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENOSPC;
+		at += n;
+		for (int i = 0; i < 2; i++) {
+			size_t step = (size_t)n < part[i].iov_len ? (size_t)n : part[i].iov_len;
+
+			part[i].iov_base = (uint8_t *)part[i].iov_base + step;
+			part[i].iov_len -= step;
+			n -= (ssize_t)step;
+		}
+	}
+	return 0;
+}
+
+static void bt_wake_owner(struct bt_ring *ring)
+{
+	if (atomic_load_explicit(&ring->waiting, memory_order_seq_cst))
+		syscall(SYS_futex, &ring->space, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* Writes one run of records as a packet and gives its room back. Returns 0, or
+ * -errno with the ring as before. */
+static int bt_write_run(const struct bt_trace *trace, struct bt_stream *stream, const struct bt_run *run)
+{
+	struct bt_session *s = trace->session;
+	struct bt_ring *ring = stream->ring;
+	const struct bt_progress *done = &ring->progress[ring->current & 1];
+	struct bt_progress next = *done;
+	uint64_t ring_size = s->sub_buffer_size * s->sub_buffers;
+	uint64_t content = run->end - run->begin;
+	uint64_t size = sizeof(struct bt_packet) + content;
+	struct bt_packet packet = {
+		.magic = BT_CTF_MAGIC,
+		.stream_instance_id = ring->stream,
+		.timestamp_begin = done->last_ts,
+		.timestamp_end = run->end_ts,
+		.content_size = size * 8,
+		.packet_size = size * 8,
+		.packet_seq_num = done->packets,
+		.events_discarded = run->discarded,
+		.event_count = (uint32_t)(run->records - done->records),
+		.tid = ring->tid,
+	};
+	struct iovec part[2] = {
+		{ &packet, sizeof packet },
+		{ (uint8_t *)stream->data + run->begin % ring_size, content },
+	};
+	int error;
+
+	memcpy(packet.uuid, s->uuid, sizeof packet.uuid);
+	memcpy(packet.thread_name, ring->thread_name, sizeof packet.thread_name);
+	packet.thread_name[sizeof packet.thread_name - 1] = 0;
+	next.tail = run->next_tail;
+	next.last_ts = run->end_ts;
+	next.discarded = run->discarded;
+	next.records = run->records;
+	next.packets++;
+	if (s->output == BT_TO_DISK) {
+		error = stream->fd < 0 ? bt_stream_open(trace, stream) : 0;
+		if (error == 0)
+			error = bt_write_all(stream->fd, part, (off_t)done->file_size);
+		if (error != 0) {
+			/* Readers refuse a packet that is not whole. */
+			if (stream->fd >= 0 && ftruncate(stream->fd, (off_t)done->file_size) != 0)
+				error = -errno;
+			atomic_store(&s->write_errno, (uint32_t)-error);
+			return error;
+		}
+		next.file_size += size;
+		atomic_store(&s->write_errno, 0);
+	}
+	atomic_fetch_add(&s->bytes_written, size);
+	atomic_fetch_add(&s->records_written, run->records - done->records);
+	atomic_fetch_add(&s->discarded_told, run->discarded - done->discarded);
+	bt_put(ring, &next);
+	bt_wake_owner(ring);
+	return 0;
+}
+
+/* A packet without records: carries the discarded count alone. */
+static int bt_write_count(const struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded)
+{
+	const struct bt_progress *done = &stream->ring->progress[stream->ring->current & 1];
+	struct bt_run run = {
+		.begin = done->tail,
+		.end = done->tail,
+		.next_tail = done->tail,
+		.end_ts = done->last_ts,
+		.discarded = discarded,
+		.records = done->records,
+	};
+
+	return bt_write_run(trace, stream, &run);
+}
+
+/* Writes what the ring holds: closed sub-buffers, and where `everything` also
+ * what is published of the one being filled, and the count of what was
+ * discarded since. Returns 0 or -errno of a write; then the rest stays. */
+static int bt_drain(const struct bt_trace *trace, struct bt_stream *stream, bool everything)
+{
+	struct bt_session *s = trace->session;
+	struct bt_ring *ring = stream->ring;
+	const struct bt_progress *done;
+	struct bt_run run;
+	uint64_t discarded;
+	int error;
+
+	for (;;) {
+		done = &ring->progress[ring->current & 1];
+		if (!bt_get(ring, s->sub_buffer_size, s->sub_buffers, done, everything, &run))
+			break;
+		/* Only an owner gone mad, or a damaged file, gets here. */
+		if (run.end < run.begin || run.end > run.next_tail ||
+		    run.next_tail - run.begin > s->sub_buffer_size)
+			return -EBADMSG;
+		if (run.end == run.begin) {
+			struct bt_progress next = *done;
+
+			next.tail = run.next_tail;
+			bt_put(ring, &next);
+			bt_wake_owner(ring);
+			continue;
+		}
+		/* Readers take a stream's first packet as the count's start: events
+		 * discarded before it would go unseen. */
+		if (done->packets == 0 && run.discarded > 0) {
+			error = bt_write_count(trace, stream, 0);
+			if (error != 0)
+				return error;
+			continue;
+		}
+		error = bt_write_run(trace, stream, &run);
+		if (error != 0)
+			return error;
+	}
+	if (!everything)
+		return 0;
+	discarded = atomic_load_explicit(&ring->discarded, memory_order_relaxed);
+	if (discarded == done->discarded)
+		return 0;
+	if (done->packets == 0) {
+		error = bt_write_count(trace, stream, 0);
+		if (error != 0)
+			return error;
+	}
+	return bt_write_count(trace, stream, discarded);
+}
+
+#endif

@@ -1,0 +1,174 @@
+/**
+ * Writes a trace's `metadata`: CTF 1.8 TSDL as plain text. Called inside the
+ * traced process when a session opens (the head) and when an event type is
+ * declared (its block, which shim.c appends with the id it gives out).
+ *
+ * Source: the Common Trace Format specification, version 1.8.3.
+ */
+import type { Field, FieldType } from "./fields.ts";
+import { elementType, isArrayType, isNumberType, layoutEnum, NUMBER_TYPES, UNKNOWN_LABEL } from "./fields.ts";
+
+/** What the head of the metadata says. */
+export interface TraceDescription {
+  /** 16 bytes. */
+  readonly uuid: Uint8Array;
+  /** Pairs of the trace's `env` block: strings or integers. */
+  readonly env: Readonly<Record<string, string | number>>;
+  /** Ticks a second. */
+  readonly frequency: number;
+  /** Real time of the clock's zero, nanoseconds since 1970. */
+  readonly baseRealtimeNs: bigint;
+  /** What the clock counts, in words. */
+  readonly clockDescription: string;
+}
+
+/** What an event type is in buntrace's terms; told in `model.emf.uri`. */
+export type EventKind = "event" | "counter" | "span_begin" | "span_end";
+
+/** Digits of a clock number: fixed, so that the consumer can write over them. */
+const CLOCK_DIGITS = 20;
+
+/**
+ * The head: everything before the first event type.
+ * @returns the text, and where in it (bytes) the clock's numbers start that
+ *   refine_clock in shim/consumer.c rewrites in place.
+ */
+export function metadataHead(trace: TraceDescription): {
+  text: string;
+  clockTextAt: number;
+} {
+  const uuid = formatUuid(trace.uuid);
+  const env = Object.entries(trace.env)
+    .map(([key, value]) => `\t${key} = ${typeof value === "number" ? value : quote(value)};\n`)
+    .join("");
+  const before = `/* CTF 1.8 */
+${TYPES}
+trace {
+	major = 1;
+	minor = 8;
+	uuid = "${uuid}";
+	byte_order = le;
+	packet.header := struct {
+		u32 magic;
+		u8 uuid[16];
+		u32 stream_id;
+		u64 stream_instance_id;
+	};
+};
+
+env {
+${env}};
+
+clock {
+	name = "buntrace";
+	description = ${quote(trace.clockDescription)};
+	uuid = "${uuid}";
+	`;
+  const after = `
+};
+
+typealias integer { size = 27; align = 1; signed = false; map = clock.buntrace.value; } := compact_ticks;
+typealias integer { size = 64; align = 8; signed = false; map = clock.buntrace.value; } := ticks;
+
+stream {
+	id = 0;
+	packet.context := struct {
+		ticks timestamp_begin;
+		ticks timestamp_end;
+		u64 content_size;
+		u64 packet_size;
+		u64 packet_seq_num;
+		u64 events_discarded;
+		u32 event_count;
+		u32 tid;
+		text thread_name[32];
+	};
+	event.header := struct {
+		enum : integer { size = 5; align = 1; signed = false; } { compact = 0 ... 30, extended = 31 } id;
+		variant <id> {
+			struct {
+				compact_ticks timestamp;
+			} compact;
+			struct {
+				u32 id;
+				ticks timestamp;
+			} extended;
+		} v;
+	} align(8);
+};
+`;
+  const offset = (trace.baseRealtimeNs % 1_000_000_000n) * BigInt(trace.frequency);
+  const clock =
+    `freq = ${pad(trace.frequency)};\n` +
+    `\toffset_s = ${pad(trace.baseRealtimeNs / 1_000_000_000n)};\n` +
+    `\toffset = ${pad(offset / 1_000_000_000n)};`;
+  return {
+    text: before + clock + after,
+    clockTextAt: Buffer.byteLength(before),
+  };
+}
+
+/**
+ * An event type's block, in two parts: its id goes between them. Field names get
+ * a leading underscore, which readers take away, so that any word can be a name.
+ */
+export function eventBlock(
+  name: string,
+  level: number,
+  kind: EventKind,
+  fields: readonly Field[],
+): { before: string; after: string } {
+  const uri = kind === "event" ? "" : `\tmodel.emf.uri = "buntrace:${kind}";\n`;
+  const lines = fields.map(([field, type]) => `\t\t${declaration(`_${field}`, type)}\n`).join("");
+  return {
+    before: `\nevent {\n\tname = ${quote(name)};\n\tid = `,
+    after: `;\n\tstream_id = 0;\n\tloglevel = ${level};\n${uri}\tfields := struct {\n${lines}\t} align(8);\n};\n`,
+  };
+}
+
+const TYPES = [
+  ...(["u8", "u16", "u32", "u64"] as const).map((name) => integer(name, false)),
+  ...(["i8", "i16", "i32", "i64"] as const).map((name) => integer(name, true)),
+  "typealias floating_point { exp_dig = 8; mant_dig = 24; align = 8; } := f32;",
+  "typealias floating_point { exp_dig = 11; mant_dig = 53; align = 8; } := f64;",
+  "typealias integer { size = 8; align = 8; signed = false; encoding = UTF8; } := text;",
+  "typealias enum : u8 { false = 0, true = 1 } := boolean;",
+].join("\n");
+
+function integer(name: "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64", signed: boolean): string {
+  const size = NUMBER_TYPES[name].bytes * 8;
+  return `typealias integer { size = ${size}; align = 8; signed = ${signed}; } := ${name};`;
+}
+
+function declaration(name: string, type: FieldType): string {
+  if (type === "string") return `string { encoding = UTF8; } ${name};`;
+  if (type === "bytes") return `u32 _${name}_length; u8 ${name}[_${name}_length];`;
+  if (type === "bool") return `boolean ${name};`;
+  if (isArrayType(type))
+    return `u32 _${name}_length; ${NUMBER_TYPES[elementType(type)].tsdl} ${name}[_${name}_length];`;
+  if (isNumberType(type)) return `${NUMBER_TYPES[type].tsdl} ${name};`;
+  const { container, unknown, labels } = layoutEnum(type.enum);
+  const all = [...labels, [UNKNOWN_LABEL, unknown] as const];
+  return `enum : ${container} { ${all.map(([label, value]) => `${quote(label)} = ${value}`).join(", ")} } ${name};`;
+}
+
+function pad(value: number | bigint): string {
+  return String(value).padStart(CLOCK_DIGITS, " ");
+}
+
+/** A TSDL string literal. What is not printable ASCII goes as octal escapes of its UTF-8. */
+function quote(text: string): string {
+  let out = "";
+  for (const byte of Buffer.from(text))
+    out +=
+      byte < 32 || byte > 126 || byte === 34 || byte === 92
+        ? `\\${byte.toString(8).padStart(3, "0")}`
+        : String.fromCharCode(byte);
+  return `"${out}"`;
+}
+
+/** 16 bytes as lower-case text with dashes. */
+export function formatUuid(uuid: Uint8Array): string {
+  const hex = Buffer.from(uuid).toString("hex");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

@@ -1,0 +1,19 @@
+/**
+ * What `--preload buntrace/preload` loads, and what `buntrace record` makes every
+ * Bun program it starts load: opens the session before the program's first line
+ * and instruments what can be traced without a change to the program. Runs in the
+ * traced process, main thread and Workers. Must never be the reason that a program
+ * does not run.
+ */
+import { instrument } from "./instrument/index.ts";
+import { openRecordedSession, openSessionSync, warnOnce } from "./record/session.ts";
+import { settingsFromEnvironment } from "./record/settings.ts";
+
+try {
+  const settings = settingsFromEnvironment();
+  if (settings) openRecordedSession(settings);
+  else openSessionSync();
+  instrument();
+} catch (error) {
+  warnOnce(error instanceof Error ? error.message : String(error));
+}

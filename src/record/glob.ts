@@ -1,0 +1,31 @@
+/**
+ * Globs over event names (`http:*`), and the choice of events a session makes
+ * with them. Used by sessions in the traced process and by the command to refuse
+ * bad input early.
+ */
+import { isLevel, type Level, LEVELS } from "./levels.ts";
+
+/**
+ * Checks a glob over event names: letters, digits, `_ . : -` and the wildcards
+ * `*` and `?`; after an `@`, the least grave level that is still recorded.
+ * @throws Error with one line: what is wrong with which glob.
+ */
+export function parseGlob(glob: string): (name: string, level: number) => boolean {
+  const at = glob.indexOf("@");
+  const names = at < 0 ? glob : glob.slice(0, at);
+  const level = at < 0 ? "debug" : glob.slice(at + 1);
+  if (!/^[A-Za-z0-9_.:*?-]+$/.test(names))
+    throw new Error(
+      `bad glob ${JSON.stringify(glob)}: use event names such as "http:request_*", with * and ? as wildcards`,
+    );
+  if (!isLevel(level))
+    throw new Error(`bad level in ${JSON.stringify(glob)}: use one of ${Object.keys(LEVELS).join(", ")}`);
+  const pattern = new RegExp(`^${names.replace(/[.]/g, "\\.").replaceAll("*", ".*").replaceAll("?", ".")}$`);
+  return (name, number) => number <= LEVELS[level as Level] && pattern.test(name);
+}
+
+/** What decides whether an event type starts enabled: any of the globs; none given is all. */
+export function parseGlobs(globs: readonly string[]): (name: string, level: number) => boolean {
+  const tests = globs.map(parseGlob);
+  return (name, level) => tests.length === 0 || tests.some((test) => test(name, level));
+}

@@ -1,0 +1,103 @@
+/**
+ * The only place that loads the shim: finds the binaries, builds them in a source
+ * tree that has none, and gives shim.c's functions a TypeScript face. Called in
+ * the traced process, from any JavaScript thread; every thread gets the same
+ * library. Where the platform has no shim, `loadNative` says why.
+ */
+import { dlopen, type Pointer, toArrayBuffer } from "bun:ffi";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const SYMBOLS = {
+  bt_clock_start: { args: ["buffer"], returns: "void" },
+  bt_clock_frequency: { args: ["buffer"], returns: "f64" },
+  bt_create: { args: ["buffer", "buffer"], returns: "i32" },
+  bt_start_consumer: { args: [], returns: "i32" },
+  bt_session: { args: [], returns: "ptr" },
+  bt_attach: { args: [], returns: "ptr" },
+  bt_staging: { args: ["ptr"], returns: "ptr" },
+  bt_name_thread: { args: ["ptr", "buffer"], returns: "void" },
+  bt_declare: { args: ["buffer", "f64", "i32", "buffer", "buffer", "i32"], returns: "i32" },
+  bt_commit: { args: ["ptr", "i32", "i32"], returns: "void" },
+  bt_count_altered: { args: [], returns: "void" },
+  bt_flush: { args: [], returns: "i32" },
+  bt_stop: { args: [], returns: "i32" },
+} as const;
+
+/** The shim, loaded. */
+export interface Native {
+  readonly shim: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
+  /** Absolute path of the consumer program. */
+  readonly consumerPath: string;
+}
+
+/** The hot call: commits `length` bytes of the staging area as an event. */
+export type Commit = (writer: Pointer | null, id: number, length: number) => void;
+
+/** Text as the shim takes it: UTF-8 with a NUL. */
+export function cString(text: string): Buffer {
+  return Buffer.from(`${text}\0`);
+}
+
+/** A view of memory that the shim owns and never frees. */
+export function viewOf(address: Pointer, bytes: number): ArrayBuffer {
+  return toArrayBuffer(address, 0, bytes);
+}
+
+/** An address that the shim returned; null for NULL. User-space addresses fit a number. */
+export function address(returned: Pointer | bigint | null): Pointer | null {
+  return typeof returned === "bigint" ? (Number(returned) as Pointer) : returned;
+}
+
+/** Where the binaries of this machine are, or would be. */
+function binariesDir(): string {
+  return (
+    process.env["BUNTRACE_BINARIES"] ??
+    join(import.meta.dirname, "../../shim/bin", `${process.platform}-${process.arch}`)
+  );
+}
+
+/** Why the library cannot record here, or undefined when it can. */
+function unsupported(): string | undefined {
+  if (process.platform !== "linux" || (process.arch !== "x64" && process.arch !== "arm64"))
+    return `${process.platform}-${process.arch} is not supported (Linux x64 and arm64 are)`;
+  if (process.env["BUN_JSC_useJIT"] === "0" || process.env["BUN_JSC_useJIT"] === "false")
+    return "bun:ffi needs the JIT, and BUN_JSC_useJIT=0 switches it off";
+  return undefined;
+}
+
+/**
+ * Loads the shim.
+ * @returns the shim, or one line that says why there is none.
+ */
+export function loadNative(): Native | string {
+  const reason = unsupported();
+  if (reason !== undefined) return reason;
+  const dir = binariesDir();
+  const library = join(dir, "libbuntrace.so");
+  const consumerPath = join(dir, "buntrace-consumer");
+  try {
+    if (!existsSync(library) || !existsSync(consumerPath)) buildHere();
+    return { shim: dlopen(library, SYMBOLS).symbols, consumerPath };
+  } catch (error) {
+    return `its library cannot be loaded from ${dir}: ${firstLine(error)}`;
+  }
+}
+
+/** A source tree builds its binaries the first time they are needed. */
+function buildHere(): void {
+  const script = join(import.meta.dirname, "../../shim/build.ts");
+  if (process.env["BUNTRACE_BINARIES"] !== undefined || !existsSync(script))
+    throw new Error("the package came without binaries for this machine");
+  console.error("buntrace: building its native parts with zig cc, once (up to a minute) ...");
+  const { build, thisTarget } = createRequire(import.meta.url)(
+    script,
+  ) as typeof import("../../shim/build.ts");
+  const target = thisTarget();
+  if (target) build(target);
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+}

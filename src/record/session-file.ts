@@ -1,0 +1,195 @@
+/**
+ * The session file as TypeScript sees it: where the fields of shim/session.h
+ * lie, how a new header is filled in, and what a header read from a file says.
+ * Called in the traced process when a session opens, and in the command's process
+ * to look at other programs' sessions.
+ */
+
+/** Version of the layout; a file of another version is refused. */
+export const SESSION_VERSION = 1;
+const MAGIC = "BUNTRACE";
+
+/** Size of the header, bytes. */
+export const HEADER_BYTES = 4096;
+/** Where the enabled bytes start, one an event id. */
+export const ENABLED_AT = 4096;
+/** Most event types of a session. */
+export const MAX_EVENTS = 8192;
+
+/** Geometry limits, as in session.h. */
+export const GEOMETRY = {
+  minSubBufferBytes: 4096,
+  minSubBuffers: 2,
+  maxSubBuffers: 64,
+  maxRingBytes: 2 ** 30,
+  /** Bytes of a thread name, its final NUL included. */
+  threadNameBytes: 32,
+} as const;
+
+/** Offsets in the header (struct bt_session). A test compares them with session.h. */
+export const SESSION_OFFSETS = {
+  version: 8,
+  pid: 12,
+  process_start: 16,
+  mode: 24,
+  clock: 28,
+  output: 32,
+  sub_buffers: 36,
+  sub_buffer_size: 40,
+  flush_period_ns: 48,
+  block_timeout_ns: 56,
+  uuid: 64,
+  clock_text_at: 80,
+  base_cycles: 88,
+  base_monotonic_ns: 96,
+  base_realtime_ns: 104,
+  program: 112,
+  trace_dir: 272,
+  consumer_path: 1296,
+  enable: 2320,
+  event_count: 3396,
+  ring_count: 3400,
+  ringless_discarded: 3408,
+  flush_request: 3416,
+  altered_values: 3420,
+  consumer_lock: 3456,
+  state: 3460,
+  flush_done: 3468,
+  bytes_written: 3472,
+  records_written: 3480,
+  discarded_told: 3488,
+  streams: 3496,
+  write_errno: 3500,
+} as const;
+
+const TEXT_BYTES = { program: 160, trace_dir: 1024, consumer_path: 1024, enable: 1024 } as const;
+
+/** Names of the modes and clocks, in the order of their numbers in session.h. */
+export const MODES = ["discard", "overwrite", "block"] as const;
+/** What a session does when a ring is full. */
+export type Mode = (typeof MODES)[number];
+/** The clocks: the processor's cycle counter, or the kernel's monotonic clock. */
+export const CLOCKS = ["cycles", "monotonic"] as const;
+/** Which clock a session's times are in. */
+export type Clock = (typeof CLOCKS)[number];
+
+/** What a new session's header is made from. */
+export interface NewSession {
+  readonly mode: Mode;
+  readonly clock: Clock;
+  /** False: consume and write nothing. */
+  readonly toDisk: boolean;
+  readonly subBuffers: number;
+  readonly subBufferBytes: number;
+  readonly flushPeriodMs: number;
+  readonly blockTimeoutMs: number;
+  /** 16 bytes. */
+  readonly uuid: Uint8Array;
+  readonly program: string;
+  /** Absolute paths. */
+  readonly traceDir: string;
+  readonly consumerPath: string;
+  /** Globs of the event types that start enabled; none: all. */
+  readonly enable: readonly string[];
+  /** Field 22 of /proc/self/stat. */
+  readonly processStart: bigint;
+}
+
+/**
+ * Fills in a header but for the clock's fields.
+ * @throws Error when a path does not fit.
+ */
+export function newHeader(session: NewSession): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  const at = SESSION_OFFSETS;
+  header.write(MAGIC, 0, "latin1");
+  header.writeUInt32LE(SESSION_VERSION, at.version);
+  header.writeUInt32LE(process.pid, at.pid);
+  header.writeBigUInt64LE(session.processStart, at.process_start);
+  header.writeUInt32LE(MODES.indexOf(session.mode), at.mode);
+  header.writeUInt32LE(CLOCKS.indexOf(session.clock), at.clock);
+  header.writeUInt32LE(session.toDisk ? 0 : 1, at.output);
+  header.writeUInt32LE(session.subBuffers, at.sub_buffers);
+  header.writeBigUInt64LE(BigInt(session.subBufferBytes), at.sub_buffer_size);
+  header.writeBigUInt64LE(BigInt(Math.round(session.flushPeriodMs * 1e6)), at.flush_period_ns);
+  header.writeBigUInt64LE(BigInt(Math.round(session.blockTimeoutMs * 1e6)), at.block_timeout_ns);
+  header.set(session.uuid, at.uuid);
+  writeText(header, "program", session.program.slice(0, 100));
+  writeText(header, "trace_dir", session.traceDir);
+  writeText(header, "consumer_path", session.consumerPath);
+  writeText(header, "enable", session.enable.join(","));
+  return header;
+}
+
+function writeText(header: Buffer, field: keyof typeof TEXT_BYTES, text: string): void {
+  const bytes = Buffer.from(`${text}\0`);
+  if (bytes.length > TEXT_BYTES[field])
+    throw new Error(`${field} ${JSON.stringify(text)} is longer than ${TEXT_BYTES[field] - 1} bytes`);
+  header.set(bytes, SESSION_OFFSETS[field]);
+}
+
+/** What a session file's header says. */
+export interface SessionInfo {
+  readonly pid: number;
+  readonly processStart: bigint;
+  readonly mode: Mode;
+  readonly program: string;
+  readonly traceDir: string;
+  readonly enable: readonly string[];
+  readonly startedAtNs: bigint;
+  readonly finished: boolean;
+  /** Thread id of the consumer; 0 when none has come up, or the last one died. */
+  readonly consumerPid: number;
+  readonly consumerDied: boolean;
+  readonly recordsWritten: bigint;
+  readonly discardedTold: bigint;
+  readonly bytesWritten: bigint;
+  readonly alteredValues: number;
+  readonly ringlessDiscarded: bigint;
+  /** errno of the consumer's last write, 0 when it went well. */
+  readonly writeErrno: number;
+}
+
+/**
+ * Reads a header.
+ * @throws Error that says why the bytes are no session of this version.
+ */
+export function readHeader(header: Buffer): SessionInfo {
+  const at = SESSION_OFFSETS;
+  if (header.length < HEADER_BYTES || header.toString("latin1", 0, MAGIC.length) !== MAGIC)
+    throw new Error("not a session file");
+  const version = header.readUInt32LE(at.version);
+  if (version !== SESSION_VERSION)
+    throw new Error(`a session file of version ${version}; this buntrace reads version ${SESSION_VERSION}`);
+  const mode = MODES[header.readUInt32LE(at.mode)];
+  if (mode === undefined) throw new Error("a damaged session file: impossible mode");
+  const lock = header.readUInt32LE(at.consumer_lock);
+  return {
+    pid: header.readUInt32LE(at.pid),
+    processStart: header.readBigUInt64LE(at.process_start),
+    mode,
+    program: readText(header, "program"),
+    traceDir: readText(header, "trace_dir"),
+    enable: readText(header, "enable")
+      .split(",")
+      .filter((glob) => glob !== ""),
+    startedAtNs: header.readBigUInt64LE(at.base_realtime_ns),
+    finished: header.readUInt32LE(at.state) !== 0,
+    consumerPid: lock & 0x3fffffff,
+    consumerDied: (lock & 0x40000000) !== 0,
+    recordsWritten: header.readBigUInt64LE(at.records_written),
+    discardedTold: header.readBigUInt64LE(at.discarded_told),
+    bytesWritten: header.readBigUInt64LE(at.bytes_written),
+    alteredValues: header.readUInt32LE(at.altered_values),
+    ringlessDiscarded: header.readBigUInt64LE(at.ringless_discarded),
+    writeErrno: header.readUInt32LE(at.write_errno),
+  };
+}
+
+function readText(header: Buffer, field: keyof typeof TEXT_BYTES): string {
+  const start = SESSION_OFFSETS[field];
+  const bytes = header.subarray(start, start + TEXT_BYTES[field]);
+  const end = bytes.indexOf(0);
+  if (end < 0) throw new Error(`a damaged session file: ${field} does not end`);
+  return bytes.toString("utf8", 0, end);
+}

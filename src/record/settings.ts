@@ -1,0 +1,125 @@
+/**
+ * A session's settings: what a program or the command asks for, checked once, at
+ * the border. The command hands them to the traced process in one environment
+ * variable.
+ */
+import { availableClock } from "./clock.ts";
+import { parseGlobs } from "./glob.ts";
+import { DEFAULT_OUTPUT } from "./output.ts";
+import { defaultSessionDir } from "./session-dir.ts";
+import { type Clock, CLOCKS, GEOMETRY, type Mode, MODES } from "./session-file.ts";
+
+/** What `openSession` takes. All have defaults. */
+export interface SessionOptions {
+  /** Directory for the trace, or "null": consume, write nothing. Default "buntrace.data". */
+  readonly output?: string;
+  /** What happens when a ring is full. Default "discard". */
+  readonly mode?: Mode;
+  /** Globs of the event types that start enabled, as "http:*" or "*@warning". Default: all. */
+  readonly enable?: readonly string[];
+  /** Bytes of a sub-buffer: a multiple of 4096. Default 256 KiB. */
+  readonly subBufferSize?: number;
+  /** Sub-buffers of a ring, 2 to 64. Default 8. */
+  readonly subBuffers?: number;
+  /** Milliseconds after which events are on disk however few there are. Default 1000. */
+  readonly flushPeriod?: number;
+  /** In block mode, milliseconds to wait for room before an event is discarded. Default 1000. */
+  readonly blockTimeout?: number;
+  /** Default: cycles where the processor's counter is invariant. */
+  readonly clock?: Clock;
+  /** Directory of the session file. Default: on tmpfs. */
+  readonly sessionDir?: string;
+}
+
+/** Checked settings. */
+export interface Settings extends Required<Omit<SessionOptions, "output">> {
+  /** A directory, or undefined: write nothing. */
+  readonly output: string | undefined;
+}
+
+/** Defaults of the numbers. 8 x 256 KiB holds 2 ms of events at full speed, until the consumer gets a processor. */
+export const DEFAULTS = {
+  subBufferSize: 256 * 1024,
+  subBuffers: 8,
+  flushPeriod: 1000,
+  blockTimeout: 1000,
+} as const;
+
+/** Longest period or timeout: a day, in milliseconds. */
+const MAX_MS = 86_400_000;
+
+/** What the session header holds of globs, bytes. */
+const MAX_ENABLE_BYTES = 1023;
+
+/**
+ * Checks options and fills in the defaults.
+ * @throws Error with one line: which option, what value, what it takes.
+ */
+export function checkOptions(options: SessionOptions = {}): Settings {
+  const enable = options.enable ?? [];
+  parseGlobs(enable);
+  if (Buffer.byteLength(enable.join(",")) > MAX_ENABLE_BYTES)
+    throw new Error(`the globs to enable take more than ${MAX_ENABLE_BYTES} bytes; use wildcards`);
+  const subBufferSize = number(
+    "subBufferSize",
+    options.subBufferSize ?? DEFAULTS.subBufferSize,
+    GEOMETRY.minSubBufferBytes,
+    GEOMETRY.maxRingBytes / 2,
+  );
+  if (subBufferSize % 4096 !== 0)
+    throw new Error(`subBufferSize ${subBufferSize} is not a multiple of 4096 bytes`);
+  const subBuffers = number(
+    "subBuffers",
+    options.subBuffers ?? DEFAULTS.subBuffers,
+    GEOMETRY.minSubBuffers,
+    GEOMETRY.maxSubBuffers,
+  );
+  if (subBufferSize * subBuffers > GEOMETRY.maxRingBytes)
+    throw new Error(
+      `subBufferSize ${subBufferSize} x subBuffers ${subBuffers} is more than a ring's ${GEOMETRY.maxRingBytes} bytes`,
+    );
+  const output = options.output ?? DEFAULT_OUTPUT;
+  if (output === "") throw new Error("output is empty; name a directory");
+  return {
+    output: output === "null" ? undefined : output,
+    mode: oneOf("mode", options.mode ?? "discard", MODES),
+    enable,
+    subBufferSize,
+    subBuffers,
+    flushPeriod: number("flushPeriod", options.flushPeriod ?? DEFAULTS.flushPeriod, 1, MAX_MS),
+    blockTimeout: number("blockTimeout", options.blockTimeout ?? DEFAULTS.blockTimeout, 0, MAX_MS),
+    clock: oneOf("clock", options.clock ?? availableClock(), CLOCKS),
+    sessionDir: options.sessionDir ?? defaultSessionDir(),
+  };
+}
+
+function number(name: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new Error(`${name} ${String(value)} is not a whole number from ${least} to ${most}`);
+  return value;
+}
+
+function oneOf<const T extends string>(name: string, value: string, all: readonly T[]): T {
+  const found = all.find((one) => one === value);
+  if (found === undefined) throw new Error(`${name} ${JSON.stringify(value)}: use one of ${all.join(", ")}`);
+  return found;
+}
+
+/** Carries the settings from `buntrace record` to the programs it starts. */
+export const SETTINGS_VARIABLE = "BUNTRACE_RECORD";
+
+/** Settings for the environment variable. */
+export function writeSettings(options: SessionOptions): string {
+  return JSON.stringify(options);
+}
+
+/** Settings from the environment variable, or undefined when this process was not started by `record`. */
+export function settingsFromEnvironment(): SessionOptions | undefined {
+  const text = process.env[SETTINGS_VARIABLE];
+  if (text === undefined || text === "") return undefined;
+  try {
+    return JSON.parse(text) as SessionOptions;
+  } catch {
+    throw new Error(`the environment variable ${SETTINGS_VARIABLE} is not JSON: ${text.slice(0, 80)}`);
+  }
+}

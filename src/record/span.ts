@@ -1,0 +1,138 @@
+/**
+ * Spans: a begin event and an end event around a piece of work, tied by an id
+ * that is unique in its thread, with the id of the span around it. Called by
+ * programs and by src/instrument, in any JavaScript thread.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+
+import type { Field } from "../ctf/fields.ts";
+import { defineEvent, thread } from "./thread.ts";
+import type { ValuesOf } from "./tracepoint.ts";
+
+/** Traces a piece of work from its begin to its end. */
+export interface Span<F extends readonly Field[]> {
+  /** `provider:span`; its events are `<name>_begin` and `<name>_end`. */
+  readonly name: string;
+  /** Whether a span begun now would be recorded. */
+  readonly enabled: boolean;
+  /** For synchronous work: `using _ = span.enter(...)`. Spans entered inside become its children. */
+  enter(...values: ValuesOf<F>): Disposable;
+  /** Begins a span by hand. @returns its id, for `end`; 0 when it is not recorded. */
+  begin(...values: ValuesOf<F>): number;
+  /** Ends a span begun by hand. */
+  end(id: number, failed?: boolean): void;
+  /**
+   * Runs `work` as a span, to the end of the promise if it returns one. What it
+   * does, also later in callbacks and after awaits, becomes its children.
+   * @returns what `work` returns (for a promise, one that settles alike); what it
+   *   throws is thrown on, the span marked as failed.
+   */
+  trace<R>(work: () => R, ...values: ValuesOf<F>): R;
+}
+
+/** Across awaits; made when the first span is traced: a program without spans pays nothing. */
+let around: AsyncLocalStorage<number> | undefined;
+
+function parentSpan(): number {
+  return thread.currentSpan || (around?.getStore() ?? 0);
+}
+
+/** 32 bits, never 0: four billion spans until an id comes again. */
+function nextSpan(): number {
+  thread.lastSpan = (thread.lastSpan + 1) >>> 0 || 1;
+  return thread.lastSpan;
+}
+
+const NOT_RECORDED: Disposable = { [Symbol.dispose]() {} };
+
+/** Fields before the program's own. */
+const BEGIN_FIELDS = [
+  ["span_id", "u32"],
+  ["parent_id", "u32"],
+] as const;
+const END_FIELDS = [
+  ["span_id", "u32"],
+  ["failed", "bool"],
+] as const;
+
+/** Subclasses (a lazy query, say) may start work when `then` is called: left alone. */
+function isPlainPromise(value: unknown): value is Promise<unknown> {
+  return value instanceof Promise && Object.getPrototypeOf(value) === Promise.prototype;
+}
+
+/** Defines a span's two event types and its face. */
+export function defineSpan<F extends readonly Field[]>(name: string, fields: F, level: number): Span<F> {
+  const { writer: begin } = defineEvent(`${name}_begin`, level, "span_begin", [...BEGIN_FIELDS, ...fields]);
+  const { writer: end } = defineEvent(`${name}_end`, level, "span_end", END_FIELDS);
+
+  class Entered implements Disposable {
+    constructor(
+      readonly id: number,
+      readonly outer: number,
+    ) {}
+    [Symbol.dispose](): void {
+      thread.currentSpan = this.outer;
+      end.emit(this.id, false);
+    }
+  }
+
+  function start(values: readonly unknown[]): number {
+    const id = nextSpan();
+    begin.emit(id, parentSpan(), ...values);
+    return id;
+  }
+
+  function trace<R>(work: () => R, ...values: ValuesOf<F>): R {
+    if (!begin.enabled()) return work();
+    const id = start(values);
+    const outer = thread.currentSpan;
+    // Inside `work` the span around is found in `around`: it also holds after an await.
+    thread.currentSpan = 0;
+    let result: R;
+    try {
+      around ??= new AsyncLocalStorage();
+      result = around.run(id, work);
+    } catch (error) {
+      end.emit(id, true);
+      throw error;
+    } finally {
+      thread.currentSpan = outer;
+    }
+    if (isPlainPromise(result)) return settled(result, id) as R;
+    end.emit(id, false);
+    return result;
+  }
+
+  /** Passes the outcome on: a handler on the promise itself would hide a rejection that nobody handles. */
+  function settled(promise: Promise<unknown>, id: number): Promise<unknown> {
+    return promise.then(
+      (value) => {
+        end.emit(id, false);
+        return value;
+      },
+      (error: unknown) => {
+        end.emit(id, true);
+        throw error;
+      },
+    );
+  }
+
+  return {
+    name,
+    get enabled() {
+      return begin.enabled();
+    },
+    enter(...values) {
+      if (!begin.enabled()) return NOT_RECORDED;
+      const outer = thread.currentSpan;
+      const id = start(values);
+      thread.currentSpan = id;
+      return new Entered(id, outer);
+    },
+    begin: (...values) => (begin.enabled() ? start(values) : 0),
+    end: (id, failed = false) => {
+      if (id !== 0) end.emit(id, failed);
+    },
+    trace,
+  };
+}

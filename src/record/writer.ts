@@ -1,0 +1,224 @@
+/**
+ * Generates the writer of a tracepoint, once: a function that stores the payload
+ * at constant offsets into its thread's staging area and commits it with one
+ * call. Runs where the tracepoint is defined; what it makes runs in the emitting
+ * thread and is the hot path. Layout: byte-packed, little endian, the fields in
+ * order, as src/ctf/metadata-writer.ts declares them.
+ */
+import type { Pointer } from "bun:ffi";
+
+import {
+  elementType,
+  type Field,
+  type FieldType,
+  isArrayType,
+  isNumberType,
+  layoutEnum,
+  MAX_BYTES,
+  NUMBER_TYPES,
+  type NumberType,
+} from "../ctf/fields.ts";
+import * as coerce from "./coerce.ts";
+import type { Commit } from "./native.ts";
+
+/** What writers of one thread share while a session is open. */
+export interface Emitter {
+  /** One byte an event id; other processes may change them. */
+  readonly enabled: Uint8Array;
+  /** Address of the thread's struct bt_writer; null when nothing is recorded. */
+  readonly writer: Pointer | null;
+  /** Two views of the staging area. */
+  readonly view: DataView;
+  readonly bytes: Buffer;
+  readonly commit: Commit;
+  readonly altered: coerce.Altered;
+}
+
+/** A generated writer. */
+export interface Writer {
+  /** Takes the fields' values in order. */
+  readonly emit: (...values: unknown[]) => void;
+  /** Takes them as an object. */
+  readonly record: (values: unknown) => void;
+  readonly enabled: () => boolean;
+  /** Points the writer at a session: from now on events have this id. */
+  readonly bind: (emitter: Emitter, id: number) => void;
+}
+
+const nothing = (): void => {};
+
+/** What a writer is bound to while no session is open: always off. */
+export const UNTRACED: Emitter = {
+  enabled: new Uint8Array(1),
+  writer: null,
+  view: new DataView(new ArrayBuffer(0)),
+  bytes: Buffer.alloc(0),
+  commit: nothing,
+  altered: nothing,
+};
+
+/** Generates the writer of a tracepoint with these fields, bound as given. */
+export function generateWriter(fields: readonly Field[], emitter: Emitter, id: number): Writer {
+  const source = writerSource(fields);
+  const enums = fields.map(([, type]) => (isEnum(type) ? new Map(layoutEnum(type.enum).labels) : undefined));
+  const make = new Function("coerce", "enums", "names", "emitter", "id", source) as (
+    helpers: typeof coerce,
+    enums: readonly (Map<string, number> | undefined)[],
+    names: readonly string[],
+    emitter: Emitter,
+    id: number,
+  ) => Writer;
+  return make(
+    coerce,
+    enums,
+    fields.map(([name]) => name),
+    emitter,
+    id,
+  );
+}
+
+/**
+ * The source: a closure whose variables change only when a session opens or
+ * closes. One that is set once, before the first event, the engine takes for a
+ * constant, which is why they are variables and not properties.
+ */
+function writerSource(fields: readonly Field[]): string {
+  const args = fields.map((_, i) => `v${i}`);
+  const body = new Body();
+  fields.forEach(([, type], i) => body.field(type, i));
+  return `"use strict";
+const { toNumber, toBigInt, toText, toEnum, toArray, cutLength, withoutNul, read } = coerce;
+${fields.map((_, i) => `const enum${i} = enums[${i}];`).join("")}
+let on = emitter.enabled, writer = emitter.writer, view = emitter.view, bytes = emitter.bytes;
+let commit = emitter.commit, altered = emitter.altered;
+let event = id, flag = id < 0 ? 0 : id;
+function emit(${args.join(", ")}) {
+  if (on[flag] === 0) return;
+${body.prepare.join("\n")}
+${body.store.join("\n")}
+  commit(writer, event, ${body.end()});
+}
+function record(values) {
+  if (on[flag] === 0) return;
+  emit(${fields.map((_, i) => `read(values, names[${i}], altered)`).join(", ")});
+}
+function bind(emitter, id) {
+  on = emitter.enabled;
+  if (emitter.writer === null) return;
+  ({ writer, view, bytes, commit, altered } = emitter);
+  event = id;
+  flag = id < 0 ? 0 : id;
+}
+return { emit, record, bind, enabled: () => on[flag] !== 0 };`;
+}
+
+/** Collects a writer's statements, field by field. */
+class Body {
+  /** Conversions: they may run the program's code, so they all come first. */
+  readonly prepare: string[] = [];
+  readonly store: string[] = [];
+  /** Bytes since the payload's start, or since `at` once a field had no fixed size. */
+  #offset = 0;
+  #moved = false;
+
+  field(type: FieldType, index: number): void {
+    const v = `v${index}`;
+    if (type === "string") this.#string(v);
+    else if (type === "bytes") this.#array(v, "u8");
+    else if (isArrayType(type)) this.#array(v, elementType(type));
+    else if (type === "bool") this.#store("u8", `${v} ? 1 : 0`);
+    else if (isNumberType(type)) this.#number(v, type);
+    else {
+      const { container, unknown } = layoutEnum(type.enum);
+      this.prepare.push(
+        `  if (typeof ${v} !== "number") ${v} = toEnum(${v}, enum${index}, ${unknown}, altered);`,
+      );
+      this.#store(container, v);
+    }
+  }
+
+  /** The payload's length as an expression. */
+  end(): string {
+    return this.#at(0);
+  }
+
+  #at(more: number): string {
+    return this.#moved ? `at + ${this.#offset + more}` : String(this.#offset + more);
+  }
+
+  #number(v: string, type: NumberType): void {
+    if (type === "u64" || type === "i64") {
+      this.prepare.push(`  if (typeof ${v} !== "bigint") ${v} = toBigInt(${v}, altered);`);
+      this.#store(type, v);
+    } else {
+      this.prepare.push(`  if (typeof ${v} !== "number") ${v} = toNumber(${v}, altered);`);
+      this.#store(type, v);
+    }
+  }
+
+  #store(type: NumberType, value: string): void {
+    this.store.push(`  ${setter(type, this.#at(0), value)}`);
+    this.#offset += NUMBER_TYPES[type].bytes;
+  }
+
+  #string(v: string): void {
+    this.prepare.push(
+      `  if (typeof ${v} !== "string") ${v} = toText(${v}, altered);`,
+      `  if (${v}.includes("\\0")) ${v} = withoutNul(${v}, altered);`,
+    );
+    const at = this.#at(0);
+    this.store.push(
+      `  length = bytes.utf8Write(${v}, ${at}, ${MAX_BYTES});`,
+      // utf8Write stops before a character that does not fit whole.
+      `  if (length > ${MAX_BYTES - 4} && Buffer.byteLength(${v}) > length) altered();`,
+    );
+    this.#move(at, "length");
+    this.#store("u8", "0");
+  }
+
+  #array(v: string, type: NumberType): void {
+    const size = NUMBER_TYPES[type].bytes;
+    const most = MAX_BYTES / size;
+    this.prepare.push(`  ${v} = toArray(${v}, "${type}", ${most}, altered);`);
+    const at = this.#at(0);
+    this.store.push(
+      `  length = cutLength(${v}, ${most}, altered);`,
+      `  ${setter("u32", at, "length")}`,
+      `  for (let i = 0, to = ${this.#at(4)}; i < length; i++, to += ${size}) ${setter(type, "to", `${v}[i]`)}`,
+    );
+    this.#move(at, `4 + length * ${size}`);
+  }
+
+  /** From here on offsets count from a place known only when the event is emitted. */
+  #move(from: string, length: string): void {
+    if (!this.#moved) this.store.unshift("  let at, length;");
+    this.store.push(`  at = ${from} + ${length};`);
+    this.#moved = true;
+    this.#offset = 0;
+  }
+}
+
+const SETTERS: Partial<Record<NumberType, string>> = {
+  u8: "setUint8",
+  u16: "setUint16",
+  u32: "setUint32",
+  u64: "setBigUint64",
+  i8: "setInt8",
+  i16: "setInt16",
+  i32: "setInt32",
+  i64: "setBigInt64",
+  f32: "setFloat32",
+  f64: "setFloat64",
+};
+
+/** The statement that stores a value that is already of the right kind; numbers out of range wrap. */
+function setter(type: NumberType, at: string, value: string): string {
+  if (type === "u53")
+    return `{ const t = Math.trunc(${value}); view.setUint32(${at}, t, true); view.setUint32(${at} + 4, Math.floor(t / 4294967296), true); }`;
+  if (type === "u8" || type === "i8") return `view.${SETTERS[type]}(${at}, ${value});`;
+  return `view.${SETTERS[type]}(${at}, ${value}, true);`;
+}
+
+function isEnum(type: FieldType): type is Exclude<FieldType, string> {
+  return typeof type === "object";
+}
