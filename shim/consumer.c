@@ -429,6 +429,8 @@ int main(int argc, char **argv)
 	if (finish(&c) != 0)
 		return fail("the trace could not be written; `buntrace recover` can when there is room", c.path);
 	atomic_store(&s->state, BT_FINISHED);
-	unlink(c.path);
+	/* Its recorder still wants to read the totals. */
+	if (s->recorder == 0 || kill((pid_t)s->recorder, 0) != 0)
+		unlink(c.path);
 	return 0;
 }

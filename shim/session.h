@@ -102,6 +102,7 @@ struct bt_session {
 	char trace_dir[1024];     /* absolute */
 	char consumer_path[1024]; /* absolute: who takes over when the consumer dies */
 	char enable[1024];        /* globs, with commas: which event types start enabled; empty: all */
+	uint32_t recorder;        /* pid of `buntrace record`, which removes the finished file itself; or 0 */
 
 	/* Shared by the threads of the app. */
 	_Alignas(64) _Atomic uint32_t define_lock; /* thread that declares an event */
@@ -208,6 +209,7 @@ BT_OFFSET(bt_session, program, 112);
 BT_OFFSET(bt_session, trace_dir, 272);
 BT_OFFSET(bt_session, consumer_path, 1296);
 BT_OFFSET(bt_session, enable, 2320);
+BT_OFFSET(bt_session, recorder, 3344);
 BT_OFFSET(bt_session, event_count, 3396);
 BT_OFFSET(bt_session, ring_count, 3400);
 BT_OFFSET(bt_session, ringless_discarded, 3408);

@@ -499,7 +499,7 @@ BT_EXPORT int32_t bt_declare(const char *name, double hash, int32_t level, const
 	if (count == BT_MAX_EVENTS || length >= (int)sizeof text)
 		error = -ENOSPC;
 	else
-		error = append_metadata(s, text, (size_t)length);
+		error = s->output == BT_TO_DISK ? append_metadata(s, text, (size_t)length) : 0;
 	if (error == 0)
 		error = store_event(h, count, &event);
 	if (error == 0) {

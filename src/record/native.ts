@@ -23,6 +23,9 @@ const SYMBOLS = {
   bt_count_altered: { args: [], returns: "void" },
   bt_flush: { args: [], returns: "i32" },
   bt_stop: { args: [], returns: "i32" },
+  bt_watch_signal: { args: ["i32"], returns: "i32" },
+  bt_take_signals: { args: ["i32"], returns: "i32" },
+  bt_die_by: { args: ["i32"], returns: "void" },
 } as const;
 
 /** The shim, loaded. */

@@ -47,6 +47,7 @@ export const SESSION_OFFSETS = {
   trace_dir: 272,
   consumer_path: 1296,
   enable: 2320,
+  recorder: 3344,
   event_count: 3396,
   ring_count: 3400,
   ringless_discarded: 3408,
@@ -91,6 +92,8 @@ export interface NewSession {
   readonly consumerPath: string;
   /** Globs of the event types that start enabled; none: all. */
   readonly enable: readonly string[];
+  /** Pid of the command that removes the finished session file; 0: the consumer does. */
+  readonly recorder: number;
   /** Field 22 of /proc/self/stat. */
   readonly processStart: bigint;
 }
@@ -117,6 +120,7 @@ export function newHeader(session: NewSession): Buffer {
   writeText(header, "program", session.program.slice(0, 100));
   writeText(header, "trace_dir", session.traceDir);
   writeText(header, "consumer_path", session.consumerPath);
+  header.writeUInt32LE(session.recorder, at.recorder);
   writeText(header, "enable", session.enable.join(","));
   return header;
 }
@@ -136,6 +140,7 @@ export interface SessionInfo {
   readonly program: string;
   readonly traceDir: string;
   readonly enable: readonly string[];
+  readonly recorder: number;
   readonly startedAtNs: bigint;
   readonly finished: boolean;
   /** Thread id of the consumer; 0 when none has come up, or the last one died. */
@@ -146,6 +151,7 @@ export interface SessionInfo {
   readonly bytesWritten: bigint;
   readonly alteredValues: number;
   readonly ringlessDiscarded: bigint;
+  readonly streams: number;
   /** errno of the consumer's last write, 0 when it went well. */
   readonly writeErrno: number;
 }
@@ -173,6 +179,7 @@ export function readHeader(header: Buffer): SessionInfo {
     enable: readText(header, "enable")
       .split(",")
       .filter((glob) => glob !== ""),
+    recorder: header.readUInt32LE(at.recorder),
     startedAtNs: header.readBigUInt64LE(at.base_realtime_ns),
     finished: header.readUInt32LE(at.state) !== 0,
     consumerPid: lock & 0x3fffffff,
@@ -182,6 +189,7 @@ export function readHeader(header: Buffer): SessionInfo {
     bytesWritten: header.readBigUInt64LE(at.bytes_written),
     alteredValues: header.readUInt32LE(at.altered_values),
     ringlessDiscarded: header.readBigUInt64LE(at.ringless_discarded),
+    streams: header.readUInt32LE(at.streams),
     writeErrno: header.readUInt32LE(at.write_errno),
   };
 }

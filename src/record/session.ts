@@ -12,7 +12,7 @@ import { address, cString, type Native, viewOf } from "./native.ts";
 import { makeTraceDir, prepareOutput, programName, reason } from "./output.ts";
 import { ensureSessionDir, findSessions, sessionPath } from "./session-dir.ts";
 import { HEADER_BYTES, newHeader, readHeader, SESSION_OFFSETS, type SessionInfo } from "./session-file.ts";
-import { checkOptions, type SessionOptions, type Settings } from "./settings.ts";
+import { checkOptions, type RecordSettings, type SessionOptions, type Settings } from "./settings.ts";
 import { attach, detach, native, thread } from "./thread.ts";
 
 /** How long `flush` and `close` wait for the consumer, milliseconds: a slow disk's, not a dead one's. */
@@ -67,7 +67,7 @@ export function openSessionSync(options: SessionOptions = {}): Session {
   }
   if (attachThread(loaded)) return handle(current(), false);
   const output = settings.output === undefined ? undefined : prepareOutput(settings.output);
-  createSession(loaded, settings, output);
+  createSession(loaded, settings, output, 0);
   attachThread(loaded);
   return handle(current(), true);
 }
@@ -82,12 +82,12 @@ export async function openSession(options?: SessionOptions): Promise<Session> {
  * that it has prepared.
  * @throws Error as `openSession` does.
  */
-export function openRecordedSession(options: SessionOptions): void {
+export function openRecordedSession(options: RecordSettings): void {
   const settings = checkOptions(options);
   const loaded = native();
   if (typeof loaded === "string") return warnOnce(loaded);
   if (attachThread(loaded)) return;
-  createSession(loaded, settings, settings.output);
+  createSession(loaded, settings, settings.output, options.recorder);
   attachThread(loaded);
 }
 
@@ -106,7 +106,12 @@ export function attachThread(loaded: Native): boolean {
 }
 
 /** Makes the trace directory, its metadata and the session file, and starts the consumer. */
-function createSession({ shim, consumerPath }: Native, settings: Settings, output: string | undefined): void {
+function createSession(
+  { shim, consumerPath }: Native,
+  settings: Settings,
+  output: string | undefined,
+  recorder: number,
+): void {
   const sessionDir = ensureSessionDir(settings.sessionDir);
   const processStart = startOfProcess();
   finishSessionsBeforeExec(sessionDir, processStart);
@@ -126,6 +131,7 @@ function createSession({ shim, consumerPath }: Native, settings: Settings, outpu
     traceDir,
     consumerPath,
     enable: settings.enable,
+    recorder,
     processStart,
   });
   shim.bt_clock_start(header);

@@ -108,17 +108,28 @@ function oneOf<const T extends string>(name: string, value: string, all: readonl
 /** Carries the settings from `buntrace record` to the programs it starts. */
 export const SETTINGS_VARIABLE = "BUNTRACE_RECORD";
 
-/** Settings for the environment variable. */
-export function writeSettings(options: SessionOptions): string {
-  return JSON.stringify(options);
+/** What `buntrace record` tells the programs it starts. */
+export interface RecordSettings extends SessionOptions {
+  /** Its pid: it collects the finished session files. */
+  readonly recorder: number;
 }
 
-/** Settings from the environment variable, or undefined when this process was not started by `record`. */
-export function settingsFromEnvironment(): SessionOptions | undefined {
+/** Settings for the environment variable. */
+export function writeSettings(settings: RecordSettings): string {
+  return JSON.stringify(settings);
+}
+
+/**
+ * Settings from the environment variable, or undefined when this process was not
+ * started by `record`.
+ * @throws Error when somebody else wrote the variable.
+ */
+export function settingsFromEnvironment(): RecordSettings | undefined {
   const text = process.env[SETTINGS_VARIABLE];
   if (text === undefined || text === "") return undefined;
   try {
-    return JSON.parse(text) as SessionOptions;
+    const settings = JSON.parse(text) as Partial<RecordSettings>;
+    return { ...settings, recorder: settings.recorder ?? 0 };
   } catch {
     throw new Error(`the environment variable ${SETTINGS_VARIABLE} is not JSON: ${text.slice(0, 80)}`);
   }

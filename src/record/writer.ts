@@ -47,6 +47,9 @@ export interface Writer {
 
 const nothing = (): void => {};
 
+/** The flag of an event type whose declaration the trace would not take: its events are counted as discarded. */
+const UNDECLARED = new Uint8Array([1]);
+
 /** What a writer is bound to while no session is open: always off. */
 export const UNTRACED: Emitter = {
   enabled: new Uint8Array(1),
@@ -61,10 +64,11 @@ export const UNTRACED: Emitter = {
 export function generateWriter(fields: readonly Field[], emitter: Emitter, id: number): Writer {
   const source = writerSource(fields);
   const enums = fields.map(([, type]) => (isEnum(type) ? new Map(layoutEnum(type.enum).labels) : undefined));
-  const make = new Function("coerce", "enums", "names", "emitter", "id", source) as (
+  const make = new Function("coerce", "enums", "names", "undeclared", "emitter", "id", source) as (
     helpers: typeof coerce,
     enums: readonly (Map<string, number> | undefined)[],
     names: readonly string[],
+    undeclared: Uint8Array,
     emitter: Emitter,
     id: number,
   ) => Writer;
@@ -72,6 +76,7 @@ export function generateWriter(fields: readonly Field[], emitter: Emitter, id: n
     coerce,
     enums,
     fields.map(([name]) => name),
+    UNDECLARED,
     emitter,
     id,
   );
@@ -89,7 +94,7 @@ function writerSource(fields: readonly Field[]): string {
   return `"use strict";
 const { toNumber, toBigInt, toText, toEnum, toArray, cutLength, withoutNul, read } = coerce;
 ${fields.map((_, i) => `const enum${i} = enums[${i}];`).join("")}
-let on = emitter.enabled, writer = emitter.writer, view = emitter.view, bytes = emitter.bytes;
+let on = id < 0 ? undeclared : emitter.enabled, writer = emitter.writer, view = emitter.view, bytes = emitter.bytes;
 let commit = emitter.commit, altered = emitter.altered;
 let event = id, flag = id < 0 ? 0 : id;
 function emit(${args.join(", ")}) {
@@ -103,11 +108,13 @@ function record(values) {
   emit(${fields.map((_, i) => `read(values, names[${i}], altered)`).join(", ")});
 }
 function bind(emitter, id) {
-  on = emitter.enabled;
+  on = id < 0 ? undeclared : emitter.enabled;
+  flag = id < 0 ? 0 : id;
+  // Closed: an emit that is under way, around a valueOf that closed the session,
+  // still finds the staging area, which stays mapped.
   if (emitter.writer === null) return;
   ({ writer, view, bytes, commit, altered } = emitter);
   event = id;
-  flag = id < 0 ? 0 : id;
 }
 return { emit, record, bind, enabled: () => on[flag] !== 0 };`;
 }

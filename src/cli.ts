@@ -1,0 +1,35 @@
+#!/usr/bin/env bun
+/**
+ * The command's entry: `buntrace record | print | info | ...`. One file a command
+ * in src/commands; here is only what they share: options, errors, exit status.
+ */
+import { Command, CommanderError } from "commander";
+
+import { version } from "../package.json";
+import { recordCommand } from "./commands/record.ts";
+import { EXIT_ERROR, EXIT_USAGE, UserError } from "./errors.ts";
+
+const program = new Command("buntrace")
+  .description("A tracer for Bun programs. Records to CTF, the standard trace format.")
+  .version(version)
+  .enablePositionalOptions()
+  .showHelpAfterError("(see buntrace --help)")
+  .exitOverride();
+
+for (const add of [recordCommand]) add(program);
+for (const command of program.commands) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed its line; help and version are no errors.
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  } else if (error instanceof UserError) {
+    console.error(`buntrace: ${error.message}`);
+    process.exitCode = error.exitStatus;
+  } else {
+    console.error(`buntrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    process.exitCode = EXIT_ERROR;
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * `buntrace record`: runs a program and traces it. Runs in the command's process,
+ * the parent of the traced one: it hands over the settings, forwards signals, waits
+ * for the consumers to finish and says what was recorded.
+ */
+import { statfsSync } from "node:fs";
+import { constants } from "node:os";
+import { fileURLToPath } from "node:url";
+
+import { type Command, InvalidArgumentError } from "commander";
+
+import { UserError } from "../errors.ts";
+import { type Native } from "../record/native.ts";
+import { prepareOutput } from "../record/output.ts";
+import { ensureSessionDir } from "../record/session-dir.ts";
+import { HEADER_BYTES, MAX_EVENTS, MODES } from "../record/session-file.ts";
+import {
+  checkOptions,
+  DEFAULTS,
+  type RecordSettings,
+  type SessionOptions,
+  SETTINGS_VARIABLE,
+  writeSettings,
+} from "../record/settings.ts";
+import { native } from "../record/thread.ts";
+import { startProgress } from "../report/progress.ts";
+import { closingLine } from "../report/summary.ts";
+import { findProgram } from "./program.ts";
+import { RecordedSessions } from "./recorded-sessions.ts";
+
+/** Exit status when buntrace itself failed, as env(1) does. */
+const EXIT_RECORDER_FAILED = 125;
+
+/** Signals that whoever runs `record` may send to end or poke the program. */
+const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+
+interface RecordOptions {
+  readonly output?: string;
+  readonly enable: string[];
+  readonly mode?: string;
+  readonly subBufferSize?: number;
+  readonly subBuffers?: number;
+  readonly flushPeriod?: number;
+  readonly blockTimeout?: number;
+  readonly sessionDir?: string;
+}
+
+/** Adds `record` to the command line. */
+export function recordCommand(program: Command): void {
+  program
+    .command("record")
+    .summary("run a program and trace it")
+    .description(
+      "Run a program and trace it; it needs no change. Everything after the program's name is the program's.",
+    )
+    .usage("[options] PROGRAM [ARGS...]")
+    .argument(
+      "<program>",
+      "a script (app.ts), `bun` with its arguments, or an executable made by `bun build --compile`",
+    )
+    .argument("[args...]", "the program's own arguments")
+    .option("-o, --output <dir>", 'directory for the traces, or "null" to write nothing', "buntrace.data")
+    .option(
+      "-e, --enable <glob>",
+      'event types to record, as "http:*" or "*@warning"; repeatable',
+      collect,
+      [],
+    )
+    .option("--mode <mode>", `when a ring is full: ${MODES.join(", ")}`, "discard")
+    .option(
+      "--sub-buffer-size <bytes>",
+      "size of a sub-buffer, as 256K or 1M",
+      parseBytes,
+      DEFAULTS.subBufferSize,
+    )
+    .option("--sub-buffers <n>", "sub-buffers of a ring", parseCount, DEFAULTS.subBuffers)
+    .option(
+      "--flush-period <ms>",
+      "time until events are on disk, as 500 or 2s",
+      parseTime,
+      DEFAULTS.flushPeriod,
+    )
+    .option(
+      "--block-timeout <ms>",
+      "in block mode, how long an event waits for room",
+      parseTime,
+      DEFAULTS.blockTimeout,
+    )
+    .option("--session-dir <dir>", "directory of the session file; default on tmpfs")
+    .passThroughOptions()
+    .allowUnknownOption()
+    .action(record);
+}
+
+async function record(program: string, args: string[], options: RecordOptions): Promise<void> {
+  const command = findProgram(program, args);
+  const { settings, native } = prepare(options);
+  const sessions = new RecordedSessions(settings.sessionDir, process.pid);
+  const start = performance.now();
+  const signals = holdSignals(native);
+  let child: Bun.Subprocess;
+  try {
+    child = Bun.spawn(command, {
+      stdio: ["inherit", "inherit", "inherit"],
+      env: { ...process.env, ...environment(settings) },
+    });
+  } catch (error) {
+    throw new UserError(
+      `${program} cannot be started: ${error instanceof Error ? error.message : String(error)}`,
+      126,
+    );
+  }
+  signals.forwardTo(child);
+  const progress = startProgress(() => {
+    const { events, bytes, lost } = sessions.totals();
+    return { events, bytes, lost, seconds: (performance.now() - start) / 1000 };
+  });
+  await child.exited;
+  const unfinished = await sessions.finished();
+  progress.stop();
+  console.error(closingLine(sessions.totals(), settings.output, unfinished));
+  sessions.remove();
+  const { signalCode } = child;
+  if (signalCode !== null)
+    native.shim.bt_die_by(typeof signalCode === "number" ? signalCode : constants.signals[signalCode]);
+  process.exit(child.exitCode ?? EXIT_RECORDER_FAILED);
+}
+
+/** Checks everything that can be checked before the program starts. */
+function prepare(options: RecordOptions): {
+  settings: RecordSettings & { output: string; sessionDir: string };
+  native: Native;
+} {
+  try {
+    const checked = checkOptions(options as SessionOptions);
+    const loaded = native();
+    if (typeof loaded === "string") throw new Error(loaded);
+    const sessionDir = ensureSessionDir(checked.sessionDir);
+    checkRoom(sessionDir, checked.subBufferSize * checked.subBuffers);
+    const output = checked.output === undefined ? "null" : prepareOutput(checked.output);
+    return { settings: { ...checked, output, sessionDir, recorder: process.pid }, native: loaded };
+  } catch (error) {
+    throw new UserError(error instanceof Error ? error.message : String(error), EXIT_RECORDER_FAILED);
+  }
+}
+
+/** A ring that does not fit is better said before the program runs. */
+function checkRoom(sessionDir: string, ringBytes: number): void {
+  const { bavail, bsize } = statfsSync(sessionDir);
+  const needed = HEADER_BYTES + MAX_EVENTS + ringBytes;
+  if (bavail * bsize >= needed) return;
+  throw new Error(
+    `${sessionDir} has ${bavail * bsize} bytes free and a ring needs ${needed}: ` +
+      "use smaller --sub-buffer-size or --sub-buffers, or another --session-dir",
+  );
+}
+
+/** What makes every Bun program below this one record itself. */
+function environment(settings: RecordSettings): Record<string, string> {
+  const preload = fileURLToPath(import.meta.resolve("../preload.ts"));
+  // The whole token in quotes: Bun splits the variable at white space outside them.
+  const option = /\s/.test(preload) ? `"--preload=${preload}"` : `--preload=${preload}`;
+  const before = process.env["BUN_OPTIONS"];
+  return {
+    BUN_OPTIONS: before === undefined || before === "" ? option : `${option} ${before}`,
+    [SETTINGS_VARIABLE]: writeSettings(settings),
+  };
+}
+
+/**
+ * Takes the signals that would end this process before the program's end, and
+ * passes on those that the program has not got: the terminal's Ctrl+C goes to the
+ * whole foreground, the program included; what a process sends comes here alone.
+ */
+function holdSignals({ shim }: Native): { forwardTo(child: Bun.Subprocess): void } {
+  let child: Bun.Subprocess | undefined;
+  for (const signal of FORWARDED) {
+    process.on(signal, () => {
+      const sent = shim.bt_take_signals(constants.signals[signal]) > 0;
+      if (sent) child?.kill(signal);
+    });
+    shim.bt_watch_signal(constants.signals[signal]);
+  }
+  return {
+    forwardTo(started) {
+      child = started;
+    },
+  };
+}
+
+function collect(glob: string, before: string[]): string[] {
+  return [...before, glob];
+}
+
+function parseCount(text: string): number {
+  if (!/^[0-9]+$/.test(text)) throw new InvalidArgumentError("use a whole number.");
+  return Number(text);
+}
+
+function parseBytes(text: string): number {
+  const match = /^([0-9]+)([KMG]?)i?B?$/i.exec(text);
+  const factor = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[match?.[2]?.toUpperCase() ?? ""];
+  if (!match || factor === undefined)
+    throw new InvalidArgumentError("use a number of bytes, as 65536, 256K or 1M.");
+  return Number(match[1]) * factor;
+}
+
+function parseTime(text: string): number {
+  const match = /^([0-9]+)(ms|s)?$/.exec(text);
+  if (!match) throw new InvalidArgumentError("use milliseconds, as 500, 500ms or 2s.");
+  return Number(match[1]) * (match[2] === "s" ? 1000 : 1);
+}

@@ -1,0 +1,91 @@
+/**
+ * The sessions of the programs that one `buntrace record` started, found by the
+ * pid of the recorder in their headers. Runs in the command's process; reads the
+ * session files, which the consumers leave until their totals were read.
+ */
+import { rmSync } from "node:fs";
+
+import { findSessions, type FoundSession } from "../record/session-dir.ts";
+
+/** How long a consumer may take to write the rest: longer than its own grace period for a full disk. */
+const FINISH_TIMEOUT_MS = 15_000;
+
+/** Sums over all sessions. */
+export interface Totals {
+  readonly programs: number;
+  readonly events: number;
+  readonly bytes: number;
+  readonly streams: number;
+  /** Discarded events. */
+  readonly lost: number;
+  /** Values cut to the limit or not convertible. */
+  readonly altered: number;
+  /** Threads that got no ring: no memory. */
+  readonly ringless: number;
+}
+
+/** What was not finished when `record` had to go. */
+export interface Unfinished {
+  /** Programs that still run, in the background say; their traces go on. */
+  readonly running: number;
+  /** Session files whose consumer died or could not write: `buntrace recover` reads them. */
+  readonly broken: readonly string[];
+}
+
+/** Watches the sessions of one recorder. */
+export class RecordedSessions {
+  readonly #dir: string;
+  readonly #recorder: number;
+
+  constructor(dir: string, recorder: number) {
+    this.#dir = dir;
+    this.#recorder = recorder;
+  }
+
+  #all(): FoundSession[] {
+    return findSessions(this.#dir).filter(({ info }) => info.recorder === this.#recorder);
+  }
+
+  /** Sums of what the consumers have written so far. */
+  totals(): Totals {
+    const all = this.#all().map(({ info }) => info);
+    const sum = (of: (info: FoundSession["info"]) => bigint | number): number =>
+      all.reduce((total, info) => total + Number(of(info)), 0);
+    return {
+      programs: all.length,
+      events: sum((info) => info.recordsWritten),
+      bytes: sum((info) => info.bytesWritten),
+      streams: sum((info) => info.streams),
+      lost: sum((info) => info.discardedTold + info.ringlessDiscarded),
+      altered: sum((info) => info.alteredValues),
+      ringless: sum((info) => info.ringlessDiscarded),
+    };
+  }
+
+  /** Waits until every session whose program has ended is finished. */
+  async finished(): Promise<Unfinished> {
+    const deadline = performance.now() + FINISH_TIMEOUT_MS;
+    for (let pause = 0.5; ; pause = Math.min(pause * 1.5, 50)) {
+      const open = this.#all().filter(({ info }) => !info.finished);
+      const dead = open.filter(({ info }) => !isRunning(info.pid));
+      const broken = dead.filter(({ info }) => info.consumerDied).map(({ path }) => path);
+      if (dead.length === broken.length || performance.now() > deadline)
+        return { running: open.length - dead.length, broken: dead.map(({ path }) => path) };
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+
+  /** Removes the session files that are finished: their totals were read. */
+  remove(): void {
+    for (const { path, info } of this.#all()) if (info.finished) rmSync(path, { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}

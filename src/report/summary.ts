@@ -1,0 +1,50 @@
+/**
+ * The last line of `buntrace record`: what was recorded, where, and which option
+ * helps when something was lost. Called in the command's process.
+ */
+import { relative } from "node:path";
+
+import type { Totals, Unfinished } from "../commands/recorded-sessions.ts";
+
+/** Bytes for people: 12.3 MB. */
+export function bytesText(bytes: number): string {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
+  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`;
+}
+
+/** A count for people: 1,234,567. */
+export function countText(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+function many(count: number, one: string): string {
+  return `${countText(count)} ${one}${count === 1 ? "" : "s"}`;
+}
+
+/** The line, without its newline. `output`: an absolute path or "null". */
+export function closingLine(totals: Totals, output: string, unfinished: Unfinished): string {
+  if (totals.programs === 0)
+    return "buntrace: nothing was recorded: the program loaded no preload (is it a Bun program?)";
+  const path = output === "null" ? "nowhere (--output null)" : shortPath(output);
+  const parts = [
+    `buntrace: ${many(totals.events, "event")}, ${bytesText(totals.bytes)}, ${many(totals.streams, "stream")}, ` +
+      `${countText(totals.lost)} lost -> ${path}`,
+  ];
+  if (totals.ringless > 0) parts.push("threads found no memory for a ring: try smaller --sub-buffer-size");
+  else if (totals.lost > 0)
+    parts.push("events came faster than they were written: try more --sub-buffers, or --mode block");
+  if (totals.altered > 0) parts.push(`${many(totals.altered, "value")} cut or not convertible`);
+  if (unfinished.running > 0)
+    parts.push(`${many(unfinished.running, "program")} still running, still recorded`);
+  if (unfinished.broken.length > 0)
+    parts.push(`not all could be written; it is kept in ${unfinished.broken.join(", ")}`);
+  return parts.join("; ");
+}
+
+function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith("..") || short === "" ? path : `./${short}`;
+}
