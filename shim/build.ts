@@ -96,6 +96,8 @@ export function build(target: Target): void {
     "-fPIC",
     "-fvisibility=hidden",
     "shim.c",
+    "create.c",
+    "spawn.c",
     "signals.c",
   ]);
 }

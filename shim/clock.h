@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 #if defined(__x86_64__)
@@ -97,6 +98,21 @@ static inline uint64_t bt_frequency(const struct bt_session *s, struct bt_clock_
 	if (s->clock == BT_MONOTONIC || ns == 0)
 		return 1000000000u;
 	return (uint64_t)(((wide)(now.value - s->base_cycles) * 1000000000u + ns / 2) / ns);
+}
+
+/* Room for bt_clock_text. */
+#define BT_CLOCK_TEXT_SIZE 160
+
+/* The numbers of the metadata's clock block, of fixed width: written when the
+ * session opens, and over themselves as the frequency gets to be known better. The
+ * offset is that of the session's zero from 1970. Returns the length. */
+static inline int bt_clock_text(char *text, const struct bt_session *s, uint64_t frequency)
+{
+	__extension__ unsigned __int128 fraction = s->base_realtime_ns % 1000000000u;
+
+	return snprintf(text, BT_CLOCK_TEXT_SIZE, "freq = %20llu;\n\toffset_s = %20llu;\n\toffset = %20llu;",
+			(unsigned long long)frequency, (unsigned long long)(s->base_realtime_ns / 1000000000u),
+			(unsigned long long)(fraction * frequency / 1000000000u));
 }
 
 #endif

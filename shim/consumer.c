@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "clock.h"
+#include "process.h"
 #include "stream.h"
 
 #define MS 1000000ull /* nanoseconds */
@@ -206,23 +207,17 @@ static bool work_left(struct consumer *c)
  */
 
 /* Writes frequency and offset, as known now, over their fixed-width places in
- * the metadata. The text is that of src/ctf/metadata-writer.ts. */
+ * the metadata. */
 static void refine_clock(struct consumer *c)
 {
 	const struct bt_session *s = c->trace.session;
 	struct bt_clock_pair pair = bt_clock_pair(s->clock);
-	uint64_t frequency = bt_frequency(s, pair);
-	__extension__ unsigned __int128 fraction = s->base_realtime_ns % 1000000000u;
-	char text[128];
+	char text[BT_CLOCK_TEXT_SIZE];
 	int length, fd;
 
 	if (s->output != BT_TO_DISK || s->clock != BT_CYCLES)
 		return;
-	length = snprintf(text, sizeof text,
-			  "freq = %20llu;\n\toffset_s = %20llu;\n\toffset = %20llu;",
-			  (unsigned long long)frequency,
-			  (unsigned long long)(s->base_realtime_ns / 1000000000u),
-			  (unsigned long long)(fraction * frequency / 1000000000u));
+	length = bt_clock_text(text, s, bt_frequency(s, pair));
 	fd = openat(c->trace.dir, "metadata", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -240,27 +235,12 @@ static void refine_clock(struct consumer *c)
  * that got its id. */
 static bool process_gone(const struct bt_session *s)
 {
-	char path[32], text[1024], *at;
-	unsigned long long start = 0;
-	ssize_t n;
-	char state;
-	int fd;
+	char pid[16], state = 'X';
+	uint64_t start;
 
-	snprintf(path, sizeof path, "/proc/%u/stat", s->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return true;
-	text[n] = 0;
-	/* Fields from 3 on follow the last ')': the name before it may hold any. */
-	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			  &state, &start) != 2)
-		return true;
-	return state == 'Z' || state == 'X' || start != s->process_start;
+	snprintf(pid, sizeof pid, "%u", s->pid);
+	start = bt_process_stat(pid, &state);
+	return start == 0 || start != s->process_start || state == 'Z' || state == 'X';
 }
 
 static int open_process(const struct bt_session *s)

@@ -1,7 +1,7 @@
 /*
- * shim.c - what bun:ffi calls, inside the traced process, from any JavaScript
- * thread: make a session, start its consumer, attach a thread, declare an
- * event type, commit an event.
+ * shim.c - what bun:ffi calls while a session is open, inside the traced process,
+ * from any JavaScript thread: attach a thread, declare an event type, commit an
+ * event, flush, stop.
  *
  * Numbers returned are >= 0 or a negated errno. Only bt_commit is hot. Nothing
  * here allocates from the program's heap, installs a signal handler or keeps a
@@ -23,31 +23,16 @@
 #include <linux/futex.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "ring.h"
-
-#define BT_EXPORT __attribute__((visibility("default")))
+#include "shim.h"
 
 /* A payload's largest size, and so the staging area's. Untouched pages of it
  * cost nothing. src/record/fields.ts keeps every tracepoint below it. */
 #define BT_STAGING_SIZE (1u << 20)
 
-/* How long a thread that found no memory for its ring waits before it asks
- * again, and how long a consumer may take to start before another is tried. */
-#define BT_RETRY_NS 1000000000u
-
 /* Kernel 5.14's madvise: fault pages in at once. Older headers lack it. */
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
-
-extern char **environ;
-
-struct bt_handle {
-	struct bt_session *session;
-	char path[1024];
-	void *rings[BT_MAX_RINGS]; /* this process's mappings, NULL until first used */
-};
 
 /* A thread's side: handed to the next thread when it ends, never freed, since
  * JavaScript may hold a view of the staging area until its heap is gone. */
@@ -60,114 +45,18 @@ struct bt_thread {
 	struct bt_thread *next_free;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* rings, threads, spawning */
+pthread_mutex_t bt_lock = PTHREAD_MUTEX_INITIALIZER;
+struct bt_handle *_Atomic bt_current;
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_key;
 static struct bt_thread *free_threads;
-static struct bt_handle *_Atomic current;
 
-static void *map_private(size_t size)
+void *bt_map_private(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
-}
-
-/*
- * Starting the consumer.
- */
-
-#define SPAWN_STACK_SIZE 32768
-
-struct spawn {
-	char *argv[3];
-	char *middle_stack; /* tops */
-	int error;
-};
-
-/* The consumer before its exec: a grandchild, so that nobody here has to wait
- * for it; its own session, so that the terminal's Ctrl+C does not reach it; no
- * descriptor of ours, so that it keeps no pipe open. The memory is the traced
- * process's own (CLONE_VM): system calls only. */
-static int spawn_consumer_exec(void *arg)
-{
-	struct spawn *spawn = arg;
-	int null = open("/dev/null", O_RDWR);
-
-	for (int fd = 0; fd < 3 && null >= 0; fd++)
-		dup2(null, fd);
-	if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
-		for (int fd = 3; fd < 1024; fd++)
-			close(fd);
-	if (chdir("/") == 0)
-		execve(spawn->argv[0], spawn->argv, environ);
-	spawn->error = errno;
-	_exit(127);
-}
-
-static int spawn_middle(void *arg)
-{
-	struct spawn *spawn = arg;
-
-	setsid();
-	if (clone(spawn_consumer_exec, spawn->middle_stack, CLONE_VM | CLONE_VFORK, spawn) < 0)
-		spawn->error = errno;
-	_exit(0);
-}
-
-/* Twice clone and once exec, without a copy of the program's memory, and
- * without exit signal: the program sees no SIGCHLD and gets no zombie. */
-static int spawn_consumer(struct bt_handle *h)
-{
-	struct spawn spawn = { .argv = { h->session->consumer_path, h->path, NULL } };
-	char *stacks = map_private(2 * SPAWN_STACK_SIZE);
-	sigset_t all, before;
-	int pid, cancel;
-
-	if (!stacks)
-		return -ENOMEM;
-	atomic_store(&h->session->spawned_at_ns, bt_kernel_ns(CLOCK_MONOTONIC));
-	spawn.middle_stack = stacks + SPAWN_STACK_SIZE;
-	sigfillset(&all);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	pid = clone(spawn_middle, stacks + 2 * SPAWN_STACK_SIZE, CLONE_VM | CLONE_VFORK, &spawn);
-	if (pid < 0)
-		spawn.error = errno;
-	else
-		while (waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
-			;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_setcancelstate(cancel, NULL);
-	munmap(stacks, 2 * SPAWN_STACK_SIZE);
-	return -spawn.error;
-}
-
-/* Another consumer for one that died, at most one a second. */
-static void replace_consumer(struct bt_handle *h, uint32_t word)
-{
-	struct bt_session *s = h->session;
-	uint64_t now = bt_kernel_ns(CLOCK_MONOTONIC);
-
-	if (atomic_load(&s->state) != BT_LIVE || now - atomic_load(&s->spawned_at_ns) < BT_RETRY_NS)
-		return;
-	pthread_mutex_lock(&lock);
-	if (atomic_load(&s->consumer_lock) == word && now - atomic_load(&s->spawned_at_ns) >= BT_RETRY_NS)
-		spawn_consumer(h);
-	pthread_mutex_unlock(&lock);
-}
-
-/* Signals the consumer if there is one. Its thread id is in the robust futex
- * word, which the kernel marks before the id can be anybody else's. */
-static int signal_consumer(struct bt_handle *h, int signal)
-{
-	uint32_t word = atomic_load(&h->session->consumer_lock);
-
-	if (word == 0 || (word & BT_OWNER_DIED)) {
-		replace_consumer(h, word);
-		return -ESRCH;
-	}
-	return kill((pid_t)(word & BT_TID_MASK), signal) == 0 ? 0 : -errno;
 }
 
 /*
@@ -182,12 +71,12 @@ static void thread_leaves(void *arg)
 
 	if (t->writer.ring) {
 		atomic_store_explicit(&t->writer.ring->state, BT_LEAVING, memory_order_release);
-		signal_consumer(t->handle, SIGUSR2);
+		bt_signal_consumer(t->handle, SIGUSR2);
 	}
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&bt_lock);
 	t->next_free = free_threads;
 	free_threads = t;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&bt_lock);
 }
 
 static void make_key(void)
@@ -217,7 +106,7 @@ static void *map_ring(struct bt_handle *h, uint32_t index)
 	return ring;
 }
 
-/* A free ring, or a new one. Under `lock`. */
+/* A free ring, or a new one. Under bt_lock. */
 static struct bt_ring *claim_ring(struct bt_handle *h)
 {
 	struct bt_session *s = h->session;
@@ -253,9 +142,9 @@ static bool open_ring(struct bt_thread *t)
 	if (now < t->retry_at_ns)
 		return false;
 	t->retry_at_ns = now + BT_RETRY_NS;
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&bt_lock);
 	ring = claim_ring(t->handle);
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&bt_lock);
 	if (!ring)
 		return false;
 	ring->tid = (uint32_t)syscall(SYS_gettid);
@@ -274,88 +163,10 @@ static bool open_ring(struct bt_thread *t)
  * Exported: the session.
  */
 
-/* Takes the session's first clock sample into a header that is being filled
- * in: base_cycles, base_monotonic_ns, base_realtime_ns. clock: enum bt_clock,
- * which falls back to BT_MONOTONIC where cycles are not invariant. */
-BT_EXPORT void bt_clock_start(struct bt_session *header)
-{
-	struct bt_clock_pair pair;
-	uint64_t before, real, after;
-
-	if (header->clock == BT_CYCLES && !bt_cycles_invariant())
-		header->clock = BT_MONOTONIC;
-	before = bt_kernel_ns(CLOCK_MONOTONIC);
-	real = bt_kernel_ns(CLOCK_REALTIME);
-	after = bt_kernel_ns(CLOCK_MONOTONIC);
-	pair = bt_clock_pair(header->clock);
-	header->base_cycles = pair.value;
-	header->base_monotonic_ns = pair.monotonic_ns;
-	header->base_realtime_ns = real + (pair.monotonic_ns - (before + (after - before) / 2));
-}
-
-/* Ticks a second since bt_clock_start. As a double: cheap to return, exact. */
-BT_EXPORT double bt_clock_frequency(const struct bt_session *header)
-{
-	return (double)bt_frequency(header, bt_clock_pair(header->clock));
-}
-
-/* Makes the session file `path` from a filled-in header and maps it. It becomes
- * the process's session. Returns 0 or -errno. */
-BT_EXPORT int32_t bt_create(const char *path, const struct bt_session *header)
-{
-	struct bt_handle *h = map_private(sizeof *h);
-	size_t length = strlen(path);
-	int fd, error;
-
-	pthread_once(&once, make_key);
-	if (!h)
-		return -ENOMEM;
-	if (length >= sizeof h->path) {
-		munmap(h, sizeof *h);
-		return -ENAMETOOLONG;
-	}
-	memcpy(h->path, path, length + 1);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		goto failed_open;
-	if (fchmod(fd, 0600) != 0 || /* whatever the umask */
-	    fallocate(fd, 0, 0, BT_EVENTS_AT) != 0 || ftruncate(fd, BT_RINGS_AT) != 0 ||
-	    pwrite(fd, header, sizeof *header, 0) != (ssize_t)sizeof *header)
-		goto failed;
-	h->session = mmap(NULL, BT_RINGS_AT, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (h->session == MAP_FAILED)
-		goto failed;
-	close(fd);
-	atomic_store(&current, h);
-	return 0;
-failed:
-	error = errno;
-	close(fd);
-	unlink(path);
-	munmap(h, sizeof *h);
-	return -error;
-failed_open:
-	error = errno;
-	munmap(h, sizeof *h);
-	return -error;
-}
-
-/* Starts the consumer of the process's session. Returns 0 or -errno. */
-BT_EXPORT int32_t bt_start_consumer(void)
-{
-	struct bt_handle *h = atomic_load(&current);
-	int error;
-
-	pthread_mutex_lock(&lock);
-	error = spawn_consumer(h);
-	pthread_mutex_unlock(&lock);
-	return error;
-}
-
 /* The process's session as mapped here; NULL when there is none that lives. */
 BT_EXPORT void *bt_session(void)
 {
-	struct bt_handle *h = atomic_load(&current);
+	struct bt_handle *h = atomic_load(&bt_current);
 
 	return h && atomic_load(&h->session->state) == BT_LIVE ? h->session : NULL;
 }
@@ -364,24 +175,25 @@ BT_EXPORT void *bt_session(void)
  * asked again, also from another global object on the thread. NULL: no memory. */
 BT_EXPORT struct bt_writer *bt_attach(void)
 {
-	struct bt_handle *h = atomic_load(&current);
-	struct bt_thread *t;
+	struct bt_handle *h = atomic_load(&bt_current);
 	struct bt_session *s = h->session;
+	struct bt_thread *t;
 
+	pthread_once(&once, make_key);
 	t = pthread_getspecific(thread_key);
 	if (t && t->handle == h)
 		return &t->writer;
 	if (t && t->writer.ring) /* of a session before: its consumer is gone or going */
 		atomic_store_explicit(&t->writer.ring->state, BT_LEAVING, memory_order_release);
 	if (!t) {
-		pthread_mutex_lock(&lock);
+		pthread_mutex_lock(&bt_lock);
 		t = free_threads;
 		if (t)
 			free_threads = t->next_free;
-		pthread_mutex_unlock(&lock);
+		pthread_mutex_unlock(&bt_lock);
 	}
 	if (!t) {
-		t = map_private(sizeof *t + BT_STAGING_SIZE);
+		t = bt_map_private(sizeof *t + BT_STAGING_SIZE);
 		if (!t)
 			return NULL;
 		t->writer.staging = (uint8_t *)(t + 1);
@@ -478,7 +290,7 @@ static int store_event(const struct bt_handle *h, uint32_t id, const struct bt_e
 BT_EXPORT int32_t bt_declare(const char *name, double hash, int32_t level, const char *before,
 			     const char *after, int32_t enabled)
 {
-	struct bt_handle *h = atomic_load(&current);
+	struct bt_handle *h = atomic_load(&bt_current);
 	struct bt_session *s = h->session;
 	const struct bt_event *events = (const struct bt_event *)((uint8_t *)s + BT_EVENTS_AT);
 	uint8_t *flags = (uint8_t *)s + BT_ENABLED_AT;
@@ -535,7 +347,7 @@ static bool wait_for_room(struct bt_thread *t)
 		room = bt_sub_buffer_free(&t->writer, t->writer.sub + 1);
 		if (room || now >= deadline || atomic_load(&s->state) != BT_LIVE)
 			break;
-		signal_consumer(t->handle, SIGUSR1);
+		bt_signal_consumer(t->handle, SIGUSR1);
 		/* At most BT_RETRY_NS at a time: a consumer that died says nothing. */
 		left.tv_sec = 0;
 		left.tv_nsec = (long)(deadline - now < BT_RETRY_NS ? deadline - now : BT_RETRY_NS - 1);
@@ -574,7 +386,7 @@ static __attribute__((noinline)) void commit_slow(struct bt_writer *w, int32_t i
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&s->asleep, memory_order_relaxed) ||
 	    (atomic_load_explicit(&s->consumer_lock, memory_order_relaxed) & BT_OWNER_DIED))
-		signal_consumer(t->handle, SIGUSR1);
+		bt_signal_consumer(t->handle, SIGUSR1);
 }
 
 /* Commits the event whose payload, `length` bytes, lies in the staging area.
@@ -590,7 +402,7 @@ BT_EXPORT void bt_commit(struct bt_writer *w, int32_t id, int32_t length)
 /* Counts a value that was cut to the limit or could not be converted. */
 BT_EXPORT void bt_count_altered(void)
 {
-	struct bt_handle *h = atomic_load(&current);
+	struct bt_handle *h = atomic_load(&bt_current);
 
 	atomic_fetch_add_explicit(&h->session->altered_values, 1, memory_order_relaxed);
 }
@@ -599,17 +411,17 @@ BT_EXPORT void bt_count_altered(void)
  * that flush_done reaches when it has, or -errno. */
 BT_EXPORT int32_t bt_flush(void)
 {
-	struct bt_handle *h = atomic_load(&current);
+	struct bt_handle *h = atomic_load(&bt_current);
 	uint32_t request = atomic_fetch_add(&h->session->flush_request, 1) + 1;
 
-	signal_consumer(h, SIGUSR1);
+	bt_signal_consumer(h, SIGUSR1);
 	return (int32_t)(request & 0x7fffffff);
 }
 
 /* Tells the consumer to write the rest and finish the session. */
 BT_EXPORT int32_t bt_stop(void)
 {
-	struct bt_handle *h = atomic_load(&current);
+	struct bt_handle *h = atomic_load(&bt_current);
 
-	return signal_consumer(h, SIGTERM);
+	return bt_signal_consumer(h, SIGTERM);
 }

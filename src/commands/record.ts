@@ -5,10 +5,10 @@
  */
 import { statfsSync } from "node:fs";
 import { constants } from "node:os";
-import { fileURLToPath } from "node:url";
 
 import { type Command, InvalidArgumentError } from "commander";
 
+import { preloadPath } from "../bundle.ts";
 import { UserError } from "../errors.ts";
 import { type Native } from "../record/native.ts";
 import { prepareOutput } from "../record/output.ts";
@@ -135,7 +135,7 @@ function prepare(options: RecordOptions): {
     const checked = checkOptions(options as SessionOptions);
     const loaded = native();
     if (typeof loaded === "string") throw new Error(loaded);
-    const sessionDir = ensureSessionDir(checked.sessionDir);
+    const sessionDir = ensureSessionDir(loaded, checked.sessionDir);
     checkRoom(sessionDir, checked.subBufferSize * checked.subBuffers);
     const output = checked.output === undefined ? "null" : prepareOutput(checked.output);
     return { settings: { ...checked, output, sessionDir, recorder: process.pid }, native: loaded };
@@ -157,7 +157,7 @@ function checkRoom(sessionDir: string, ringBytes: number): void {
 
 /** What makes every Bun program below this one record itself. */
 function environment(settings: RecordSettings): Record<string, string> {
-  const preload = fileURLToPath(import.meta.resolve("../preload.ts"));
+  const preload = preloadPath();
   // The whole token in quotes: Bun splits the variable at white space outside them.
   const option = /\s/.test(preload) ? `"--preload=${preload}"` : `--preload=${preload}`;
   const before = process.env["BUN_OPTIONS"];

@@ -8,37 +8,21 @@
 import type { Field, FieldType } from "./fields.ts";
 import { elementType, isArrayType, isNumberType, layoutEnum, NUMBER_TYPES, UNKNOWN_LABEL } from "./fields.ts";
 
-/** What the head of the metadata says. */
-export interface TraceDescription {
-  /** 16 bytes. */
-  readonly uuid: Uint8Array;
-  /** Pairs of the trace's `env` block: strings or integers. */
-  readonly env: Readonly<Record<string, string | number>>;
-  /** Ticks a second. */
-  readonly frequency: number;
-  /** Real time of the clock's zero, nanoseconds since 1970. */
-  readonly baseRealtimeNs: bigint;
-  /** What the clock counts, in words. */
-  readonly clockDescription: string;
-}
-
 /** What an event type is in buntrace's terms; told in `model.emf.uri`. */
 export type EventKind = "event" | "counter" | "span_begin" | "span_end";
 
-/** Digits of a clock number: fixed, so that the consumer can write over them. */
-const CLOCK_DIGITS = 20;
-
 /**
- * The head: everything before the first event type.
- * @returns the text, and where in it (bytes) the clock's numbers start that
- *   refine_clock in shim/consumer.c rewrites in place.
+ * The head: everything before the first event type, in two parts; the clock's
+ * frequency and offset go between them (bt_clock_text in shim/clock.h).
+ * @param id 16 bytes.
+ * @param variables of the trace's `env` block.
  */
-export function metadataHead(trace: TraceDescription): {
-  text: string;
-  clockTextAt: number;
-} {
-  const uuid = formatUuid(trace.uuid);
-  const env = Object.entries(trace.env)
+export function metadataHead(
+  id: Uint8Array,
+  variables: Readonly<Record<string, string | number>>,
+): { before: string; after: string } {
+  const uuid = formatUuid(id);
+  const env = Object.entries(variables)
     .map(([key, value]) => `\t${key} = ${typeof value === "number" ? value : quote(value)};\n`)
     .join("");
   const before = `/* CTF 1.8 */
@@ -61,7 +45,7 @@ ${env}};
 
 clock {
 	name = "buntrace";
-	description = ${quote(trace.clockDescription)};
+	description = "time since the session began";
 	uuid = "${uuid}";
 	`;
   const after = `
@@ -97,15 +81,7 @@ stream {
 	} align(8);
 };
 `;
-  const offset = (trace.baseRealtimeNs % 1_000_000_000n) * BigInt(trace.frequency);
-  const clock =
-    `freq = ${pad(trace.frequency)};\n` +
-    `\toffset_s = ${pad(trace.baseRealtimeNs / 1_000_000_000n)};\n` +
-    `\toffset = ${pad(offset / 1_000_000_000n)};`;
-  return {
-    text: before + clock + after,
-    clockTextAt: Buffer.byteLength(before),
-  };
+  return { before, after };
 }
 
 /**
@@ -119,7 +95,9 @@ export function eventBlock(
   fields: readonly Field[],
 ): { before: string; after: string } {
   const uri = kind === "event" ? "" : `\tmodel.emf.uri = "buntrace:${kind}";\n`;
-  const lines = fields.map(([field, type]) => `\t\t${declaration(`_${field}`, type)}\n`).join("");
+  const lines = fields
+    .map(([field, type]) => `\t\t${declaration(`_${field}`, type, lengthName(field, fields))}\n`)
+    .join("");
   return {
     before: `\nevent {\n\tname = ${quote(name)};\n\tid = `,
     after: `;\n\tstream_id = 0;\n\tloglevel = ${level};\n${uri}\tfields := struct {\n${lines}\t} align(8);\n};\n`,
@@ -140,20 +118,26 @@ function integer(name: "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i6
   return `typealias integer { size = ${size}; align = 8; signed = ${signed}; } := ${name};`;
 }
 
-function declaration(name: string, type: FieldType): string {
+/**
+ * The name under which an array's length is declared: as LTTng names it, with more
+ * underscores where a field has that name. babeltrace2 compares a name as declared
+ * (`_data_length`) with those before it as shown (`_data_length`, declared with two).
+ */
+function lengthName(array: string, fields: readonly Field[]): string {
+  let shown = `_${array}_length`;
+  while (fields.some(([name]) => shown === name || shown === `_${name}`)) shown = `_${shown}`;
+  return `_${shown}`;
+}
+
+function declaration(name: string, type: FieldType, length: string): string {
   if (type === "string") return `string { encoding = UTF8; } ${name};`;
-  if (type === "bytes") return `u32 _${name}_length; u8 ${name}[_${name}_length];`;
+  if (type === "bytes") return `u32 ${length}; u8 ${name}[${length}];`;
   if (type === "bool") return `boolean ${name};`;
-  if (isArrayType(type))
-    return `u32 _${name}_length; ${NUMBER_TYPES[elementType(type)].tsdl} ${name}[_${name}_length];`;
+  if (isArrayType(type)) return `u32 ${length}; ${NUMBER_TYPES[elementType(type)].tsdl} ${name}[${length}];`;
   if (isNumberType(type)) return `${NUMBER_TYPES[type].tsdl} ${name};`;
   const { container, unknown, labels } = layoutEnum(type.enum);
   const all = [...labels, [UNKNOWN_LABEL, unknown] as const];
   return `enum : ${container} { ${all.map(([label, value]) => `${quote(label)} = ${value}`).join(", ")} } ${name};`;
-}
-
-function pad(value: number | bigint): string {
-  return String(value).padStart(CLOCK_DIGITS, " ");
 }
 
 /** A TSDL string literal. What is not printable ASCII goes as octal escapes of its UTF-8. */

@@ -2,8 +2,6 @@
  * Thread names and free-form messages: what needs no tracepoint of its own.
  * Called by programs, in any JavaScript thread.
  */
-import { format } from "node:util";
-
 import { GEOMETRY } from "./session-file.ts";
 import { defineEvent, thread } from "./thread.ts";
 import { LEVELS } from "./levels.ts";
@@ -31,6 +29,8 @@ export function tracef(text: string, ...values: unknown[]): void {
   if (!message.enabled()) return;
   let formatted: string;
   try {
+    // Required here: node:util takes milliseconds to load, and few programs get here.
+    const { format } = require("node:util") as typeof import("node:util");
     formatted = format(text, ...values);
   } catch {
     formatted = typeof text === "string" ? text : "";

@@ -5,15 +5,10 @@
  * library. Where the platform has no shim, `loadNative` says why.
  */
 import { dlopen, type Pointer, toArrayBuffer } from "bun:ffi";
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 
 const SYMBOLS = {
-  bt_clock_start: { args: ["buffer"], returns: "void" },
-  bt_clock_frequency: { args: ["buffer"], returns: "f64" },
-  bt_create: { args: ["buffer", "buffer"], returns: "i32" },
-  bt_start_consumer: { args: [], returns: "i32" },
+  bt_check_session_dir: { args: ["buffer", "buffer"], returns: "i32" },
+  bt_create: { args: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"], returns: "i32" },
   bt_session: { args: [], returns: "ptr" },
   bt_attach: { args: [], returns: "ptr" },
   bt_staging: { args: ["ptr"], returns: "ptr" },
@@ -43,6 +38,14 @@ export function cString(text: string): Buffer {
   return Buffer.from(`${text}\0`);
 }
 
+/** Room for the shim's error messages (create.c). */
+export const ERROR_BYTES = 512;
+
+/** Text that the shim wrote. */
+export function textOf(bytes: Buffer): string {
+  return bytes.toString("utf8", 0, bytes.indexOf(0));
+}
+
 /** A view of memory that the shim owns and never frees. */
 export function viewOf(address: Pointer, bytes: number): ArrayBuffer {
   return toArrayBuffer(address, 0, bytes);
@@ -53,12 +56,12 @@ export function address(returned: Pointer | bigint | null): Pointer | null {
   return typeof returned === "bigint" ? (Number(returned) as Pointer) : returned;
 }
 
+/** The root of the package: this file lies two directories below it, bundled or not. */
+const ROOT = `${import.meta.dirname}/../..`;
+
 /** Where the binaries of this machine are, or would be. */
 function binariesDir(): string {
-  return (
-    process.env["BUNTRACE_BINARIES"] ??
-    join(import.meta.dirname, "../../shim/bin", `${process.platform}-${process.arch}`)
-  );
+  return process.env["BUNTRACE_BINARIES"] ?? `${ROOT}/shim/bin/${process.platform}-${process.arch}`;
 }
 
 /** Why the library cannot record here, or undefined when it can. */
@@ -78,27 +81,37 @@ export function loadNative(): Native | string {
   const reason = unsupported();
   if (reason !== undefined) return reason;
   const dir = binariesDir();
-  const library = join(dir, "libbuntrace.so");
-  const consumerPath = join(dir, "buntrace-consumer");
+  const load = (): Native => ({
+    shim: dlopen(`${dir}/libbuntrace.so`, SYMBOLS).symbols,
+    consumerPath: `${dir}/buntrace-consumer`,
+  });
   try {
-    if (!existsSync(library) || !existsSync(consumerPath)) buildHere();
-    return { shim: dlopen(library, SYMBOLS).symbols, consumerPath };
+    return load();
   } catch (error) {
-    return `its library cannot be loaded from ${dir}: ${firstLine(error)}`;
+    try {
+      if (buildHere(dir)) return load();
+    } catch (failure) {
+      return firstLine(failure);
+    }
+    return `its library cannot be loaded: ${firstLine(error)}`;
   }
 }
 
-/** A source tree builds its binaries the first time they are needed. */
-function buildHere(): void {
-  const script = join(import.meta.dirname, "../../shim/build.ts");
-  if (process.env["BUNTRACE_BINARIES"] !== undefined || !existsSync(script))
-    throw new Error("the package came without binaries for this machine");
-  console.error("buntrace: building its native parts with zig cc, once (up to a minute) ...");
-  const { build, thisTarget } = createRequire(import.meta.url)(
-    script,
-  ) as typeof import("../../shim/build.ts");
+/**
+ * A source tree builds its binaries the first time they are needed.
+ * @returns whether it did. @throws Error when it could not.
+ */
+function buildHere(dir: string): boolean {
+  const { existsSync } = require("node:fs") as typeof import("node:fs");
+  const script = `${ROOT}/shim/build.ts`;
+  if (existsSync(`${dir}/libbuntrace.so`) || process.env["BUNTRACE_BINARIES"] !== undefined) return false;
+  if (!existsSync(script)) throw new Error("the package came without binaries for this machine");
+  const { build, thisTarget } = require(script) as typeof import("../../shim/build.ts");
   const target = thisTarget();
-  if (target) build(target);
+  if (!target) return false;
+  console.error("buntrace: building its native parts with zig cc, once (up to a minute) ...");
+  build(target);
+  return true;
 }
 
 function firstLine(error: unknown): string {

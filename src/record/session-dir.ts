@@ -1,49 +1,25 @@
 /**
  * The directory of session files: private to its user, on tmpfs unless another is
- * named. Called in the traced process when a session opens and by the command to
- * find sessions.
+ * named. Called in the command's process to find sessions.
  */
-import { closeSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { reason } from "./output.ts";
+import { cString, ERROR_BYTES, type Native, textOf } from "./native.ts";
 import { HEADER_BYTES, readHeader, type SessionInfo } from "./session-file.ts";
 
 const SUFFIX = ".session";
-
-/** The session directory when none is named: on tmpfs, one a user. */
-export function defaultSessionDir(): string {
-  return process.env["BUNTRACE_SESSION_DIR"] ?? `/dev/shm/buntrace-${process.getuid?.() ?? 0}`;
-}
 
 /**
  * Makes sure that the directory exists, is the user's own and closed to others.
  * @returns its absolute path.
  * @throws Error with one line: what is wrong with it.
  */
-export function ensureSessionDir(dir: string): string {
+export function ensureSessionDir({ shim }: Native, dir: string): string {
   const path = resolve(dir);
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST"))
-      throw new Error(`session directory ${path} cannot be made: ${reason(error)}`);
-  }
-  const stat = lstatSync(path);
-  if (!stat.isDirectory())
-    throw new Error(`session directory ${path} is not a directory (a link is refused)`);
-  if (stat.uid !== process.getuid?.())
-    throw new Error(`session directory ${path} belongs to another user (uid ${stat.uid})`);
-  if ((stat.mode & 0o077) !== 0)
-    throw new Error(
-      `session directory ${path} is open to others (mode ${(stat.mode & 0o777).toString(8)}); run chmod 700 on it`,
-    );
+  const error = Buffer.alloc(ERROR_BYTES);
+  if (shim.bt_check_session_dir(cString(path), error) !== 0) throw new Error(textOf(error));
   return path;
-}
-
-/** The path of a new session file of this process. */
-export function sessionPath(dir: string, uuid: Uint8Array): string {
-  return join(dir, `${process.pid}-${Buffer.from(uuid.subarray(0, 4)).toString("hex")}${SUFFIX}`);
 }
 
 /** A session file and what it says. */

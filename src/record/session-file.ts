@@ -87,19 +87,16 @@ export interface NewSession {
   /** 16 bytes. */
   readonly uuid: Uint8Array;
   readonly program: string;
-  /** Absolute paths. */
-  readonly traceDir: string;
+  /** Absolute path. */
   readonly consumerPath: string;
   /** Globs of the event types that start enabled; none: all. */
   readonly enable: readonly string[];
   /** Pid of the command that removes the finished session file; 0: the consumer does. */
   readonly recorder: number;
-  /** Field 22 of /proc/self/stat. */
-  readonly processStart: bigint;
 }
 
 /**
- * Fills in a header but for the clock's fields.
+ * Fills in a header but for what shim/create.c finds out: clock, process start, trace directory.
  * @throws Error when a path does not fit.
  */
 export function newHeader(session: NewSession): Buffer {
@@ -108,7 +105,6 @@ export function newHeader(session: NewSession): Buffer {
   header.write(MAGIC, 0, "latin1");
   header.writeUInt32LE(SESSION_VERSION, at.version);
   header.writeUInt32LE(process.pid, at.pid);
-  header.writeBigUInt64LE(session.processStart, at.process_start);
   header.writeUInt32LE(MODES.indexOf(session.mode), at.mode);
   header.writeUInt32LE(CLOCKS.indexOf(session.clock), at.clock);
   header.writeUInt32LE(session.toDisk ? 0 : 1, at.output);
@@ -118,7 +114,6 @@ export function newHeader(session: NewSession): Buffer {
   header.writeBigUInt64LE(BigInt(Math.round(session.blockTimeoutMs * 1e6)), at.block_timeout_ns);
   header.set(session.uuid, at.uuid);
   writeText(header, "program", session.program.slice(0, 100));
-  writeText(header, "trace_dir", session.traceDir);
   writeText(header, "consumer_path", session.consumerPath);
   header.writeUInt32LE(session.recorder, at.recorder);
   writeText(header, "enable", session.enable.join(","));

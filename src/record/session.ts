@@ -3,20 +3,18 @@
  * threads to it, flushes and closes it. Runs in the traced process; the main
  * thread opens, any thread may attach.
  */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-
 import { metadataHead } from "../ctf/metadata-writer.ts";
 import { parseGlobs } from "./glob.ts";
-import { address, cString, type Native, viewOf } from "./native.ts";
-import { makeTraceDir, prepareOutput, programName, reason } from "./output.ts";
-import { ensureSessionDir, findSessions, sessionPath } from "./session-dir.ts";
+import { address, cString, ERROR_BYTES, type Native, textOf, viewOf } from "./native.ts";
 import { HEADER_BYTES, newHeader, readHeader, SESSION_OFFSETS, type SessionInfo } from "./session-file.ts";
 import { checkOptions, type RecordSettings, type SessionOptions, type Settings } from "./settings.ts";
 import { attach, detach, native, thread } from "./thread.ts";
 
 /** How long `flush` and `close` wait for the consumer, milliseconds: a slow disk's, not a dead one's. */
 const CONSUMER_TIMEOUT_MS = 10_000;
+
+/** Longer names of programs are cut: they become parts of file names. */
+const MAX_PROGRAM_NAME = 64;
 
 /** An open recording. Close it, or let the process end: either way nothing emitted is lost. */
 export interface Session extends AsyncDisposable {
@@ -66,6 +64,8 @@ export function openSessionSync(options: SessionOptions = {}): Session {
     return handle(undefined, false);
   }
   if (attachThread(loaded)) return handle(current(), false);
+  // Required here: a program under `record` must not wait for node:fs to load.
+  const { prepareOutput } = require("./output.ts") as typeof import("./output.ts");
   const output = settings.output === undefined ? undefined : prepareOutput(settings.output);
   createSession(loaded, settings, output, 0);
   attachThread(loaded);
@@ -105,19 +105,15 @@ export function attachThread(loaded: Native): boolean {
   return true;
 }
 
-/** Makes the trace directory, its metadata and the session file, and starts the consumer. */
+/** Makes the trace directory with its metadata and the session file, and starts the consumer. */
 function createSession(
   { shim, consumerPath }: Native,
   settings: Settings,
   output: string | undefined,
   recorder: number,
 ): void {
-  const sessionDir = ensureSessionDir(settings.sessionDir);
-  const processStart = startOfProcess();
-  finishSessionsBeforeExec(sessionDir, processStart);
   const program = programName();
-  const traceDir = output === undefined ? "/" : makeTraceDir(output, program);
-  const uuid = crypto.getRandomValues(new Uint8Array(16));
+  const uuid = Bun.randomUUIDv7("buffer");
   const header = newHeader({
     mode: settings.mode,
     clock: settings.clock,
@@ -128,99 +124,43 @@ function createSession(
     blockTimeoutMs: settings.blockTimeout,
     uuid,
     program,
-    traceDir,
     consumerPath,
     enable: settings.enable,
     recorder,
-    processStart,
   });
-  shim.bt_clock_start(header);
-  if (output !== undefined) {
-    try {
-      writeMetadata(join(traceDir, "metadata"), header, uuid, program, shim.bt_clock_frequency(header));
-    } catch (error) {
-      throw new Error(`the trace ${traceDir} cannot be written: ${reason(error)}`);
-    }
-  }
-  const path = sessionPath(sessionDir, uuid);
-  const created = shim.bt_create(cString(path), header);
-  if (created < 0)
-    throw new Error(
-      `session file ${path} cannot be made: ${errnoText(created)}${created === -28 ? "; name a directory with room with --session-dir, or use smaller sub-buffers" : ""}`,
-    );
-  const started = shim.bt_start_consumer();
-  if (started < 0) {
-    rmSync(path, { force: true });
-    throw new Error(`the consumer ${consumerPath} cannot be started: ${errnoText(started)}`);
-  }
-}
-
-function writeMetadata(
-  path: string,
-  header: Buffer,
-  uuid: Uint8Array,
-  program: string,
-  frequency: number,
-): void {
-  const cycles = header.readUInt32LE(SESSION_OFFSETS.clock) === 0;
-  const { text, clockTextAt } = metadataHead({
-    uuid,
-    env: {
-      domain: "ust",
-      tracer_name: "buntrace",
-      tracer_major: 0,
-      tracer_minor: 1,
-      program,
-      pid: process.pid,
-      bun_version: Bun.version,
-      architecture: process.arch,
-    },
-    frequency,
-    baseRealtimeNs: header.readBigUInt64LE(SESSION_OFFSETS.base_realtime_ns),
-    clockDescription: cycles
-      ? "processor cycle counter since the session began"
-      : "CLOCK_MONOTONIC since the session began",
+  const { before, after } = metadataHead(uuid, {
+    domain: "ust",
+    tracer_name: "buntrace",
+    tracer_major: 0,
+    tracer_minor: 1,
+    program,
+    pid: process.pid,
+    bun_version: Bun.version,
+    architecture: process.arch,
   });
-  header.writeBigUInt64LE(BigInt(clockTextAt), SESSION_OFFSETS.clock_text_at);
-  writeFileSync(path, text, { flag: "wx" });
+  const error = Buffer.alloc(ERROR_BYTES);
+  const made = shim.bt_create(
+    cString(settings.sessionDir),
+    cString(output ?? ""),
+    header,
+    cString(before),
+    cString(after),
+    error,
+  );
+  if (made !== 0) throw new Error(textOf(error));
 }
 
-/** Field 22 of /proc/self/stat: when the process started; an exec keeps it. */
-function startOfProcess(): bigint {
-  const stat = readFileSync("/proc/self/stat", "latin1");
-  const field = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return BigInt(field ?? 0);
-}
-
-/**
- * A program that replaced itself (`bun --watch` restarts with execve) has the same
- * pid: the consumer of its life before waits for a death that does not come.
- */
-function finishSessionsBeforeExec(sessionDir: string, processStart: bigint): void {
-  for (const { info } of findSessions(sessionDir, process.pid)) {
-    if (info.processStart !== processStart || info.finished || info.consumerDied || info.consumerPid === 0)
-      continue;
-    try {
-      process.kill(info.consumerPid, "SIGTERM");
-    } catch {
-      // It finished meanwhile.
-    }
-  }
-}
-
-const ERRNO_TEXT: Record<number, string> = {
-  1: "not permitted",
-  2: "no such file or directory",
-  12: "out of memory",
-  13: "permission denied",
-  22: "invalid argument",
-  28: "no space left on device",
-  30: "read-only file system",
-  36: "name too long",
-};
-
-function errnoText(negative: number): string {
-  return ERRNO_TEXT[-negative] ?? `errno ${-negative}`;
+/** The program's name as file names and headers show it. */
+function programName(): string {
+  const script = process.argv[1];
+  // In a program made by `bun build --compile` the script is inside the executable.
+  const path = script === undefined || script.startsWith("/$bunfs/") ? process.execPath : script;
+  const name = path
+    .slice(path.lastIndexOf("/") + 1)
+    .replace(/\.[cm]?[jt]sx?$/, "")
+    .replace(/[^A-Za-z0-9._-]/g, "_")
+    .replace(/^\.+/, "_");
+  return name.slice(0, MAX_PROGRAM_NAME) || "bun";
 }
 
 /** Polls until `done`, with growing pauses. */

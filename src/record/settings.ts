@@ -3,10 +3,7 @@
  * the border. The command hands them to the traced process in one environment
  * variable.
  */
-import { availableClock } from "./clock.ts";
 import { parseGlobs } from "./glob.ts";
-import { DEFAULT_OUTPUT } from "./output.ts";
-import { defaultSessionDir } from "./session-dir.ts";
 import { type Clock, CLOCKS, GEOMETRY, type Mode, MODES } from "./session-file.ts";
 
 /** What `openSession` takes. All have defaults. */
@@ -25,7 +22,7 @@ export interface SessionOptions {
   readonly flushPeriod?: number;
   /** In block mode, milliseconds to wait for room before an event is discarded. Default 1000. */
   readonly blockTimeout?: number;
-  /** Default: cycles where the processor's counter is invariant. */
+  /** Default "cycles", which becomes "monotonic" where the processor's counter is not invariant. */
   readonly clock?: Clock;
   /** Directory of the session file. Default: on tmpfs. */
   readonly sessionDir?: string;
@@ -44,6 +41,14 @@ export const DEFAULTS = {
   flushPeriod: 1000,
   blockTimeout: 1000,
 } as const;
+
+/** The output when none is named. */
+const DEFAULT_OUTPUT = "buntrace.data";
+
+/** The session directory when none is named: on tmpfs, one a user. */
+export function defaultSessionDir(): string {
+  return process.env["BUNTRACE_SESSION_DIR"] ?? `/dev/shm/buntrace-${process.getuid?.() ?? 0}`;
+}
 
 /** Longest period or timeout: a day, in milliseconds. */
 const MAX_MS = 86_400_000;
@@ -88,7 +93,7 @@ export function checkOptions(options: SessionOptions = {}): Settings {
     subBuffers,
     flushPeriod: number("flushPeriod", options.flushPeriod ?? DEFAULTS.flushPeriod, 1, MAX_MS),
     blockTimeout: number("blockTimeout", options.blockTimeout ?? DEFAULTS.blockTimeout, 0, MAX_MS),
-    clock: oneOf("clock", options.clock ?? availableClock(), CLOCKS),
+    clock: oneOf("clock", options.clock ?? "cycles", CLOCKS),
     sessionDir: options.sessionDir ?? defaultSessionDir(),
   };
 }

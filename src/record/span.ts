@@ -3,7 +3,7 @@
  * that is unique in its thread, with the id of the span around it. Called by
  * programs and by src/instrument, in any JavaScript thread.
  */
-import { AsyncLocalStorage } from "node:async_hooks";
+import type { AsyncLocalStorage } from "node:async_hooks";
 
 import type { Field } from "../ctf/fields.ts";
 import { defineEvent, thread } from "./thread.ts";
@@ -32,6 +32,12 @@ export interface Span<F extends readonly Field[]> {
 
 /** Across awaits; made when the first span is traced: a program without spans pays nothing. */
 let around: AsyncLocalStorage<number> | undefined;
+
+/** Required here: node:async_hooks takes milliseconds to load. */
+function makeStorage(): AsyncLocalStorage<number> {
+  const { AsyncLocalStorage } = require("node:async_hooks") as typeof import("node:async_hooks");
+  return new AsyncLocalStorage();
+}
 
 function parentSpan(): number {
   return thread.currentSpan || (around?.getStore() ?? 0);
@@ -90,8 +96,7 @@ export function defineSpan<F extends readonly Field[]>(name: string, fields: F, 
     thread.currentSpan = 0;
     let result: R;
     try {
-      around ??= new AsyncLocalStorage();
-      result = around.run(id, work);
+      result = (around ??= makeStorage()).run(id, work);
     } catch (error) {
       end.emit(id, true);
       throw error;
