@@ -13,7 +13,11 @@ const program = new Command("buntrace")
   .description("A tracer for Bun programs. Records to CTF, the standard trace format.")
   .version(version)
   .enablePositionalOptions()
-  .showHelpAfterError("(see buntrace --help)")
+  .showSuggestionAfterError(false)
+  .configureOutput({
+    outputError: (text, write) =>
+      write(`${text.trim().replace(/^error: /, "buntrace: ")} (see buntrace --help)\n`),
+  })
   .exitOverride();
 
 for (const add of [recordCommand]) add(program);
@@ -26,10 +30,12 @@ try {
     // Commander has printed its line; help and version are no errors.
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   } else if (error instanceof UserError) {
-    console.error(`buntrace: ${error.message}`);
+    process.stderr.write(`buntrace: ${error.message}\n`);
     process.exitCode = error.exitStatus;
   } else {
-    console.error(`buntrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    process.stderr.write(
+      `buntrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     process.exitCode = EXIT_ERROR;
   }
 }

@@ -88,7 +88,6 @@ export function recordCommand(program: Command): void {
     )
     .option("--session-dir <dir>", "directory of the session file; default on tmpfs")
     .passThroughOptions()
-    .allowUnknownOption()
     .action(record);
 }
 
@@ -118,7 +117,8 @@ async function record(program: string, args: string[], options: RecordOptions): 
   await child.exited;
   const unfinished = await sessions.finished();
   progress.stop();
-  console.error(closingLine(sessions.totals(), settings.output, unfinished));
+  // Not console.error, which paints terminals red.
+  process.stderr.write(`${closingLine(sessions.totals(), settings.output, unfinished)}\n`);
   sessions.remove();
   const { signalCode } = child;
   if (signalCode !== null)

@@ -27,23 +27,26 @@ const METADATA_START = "/* CTF 1.8 */";
  */
 export function prepareOutput(output: string): string {
   const path = resolve(output);
-  if (lstatSync(path, { throwIfNoEntry: false })) {
-    refuseForeign(path);
-    if (readdirSync(path).length > 0) {
-      const old = `${path}.old`;
-      if (lstatSync(old, { throwIfNoEntry: false })) {
-        refuseForeign(old);
-        rmSync(old, { recursive: true });
-      }
-      renameSync(path, old);
-    }
-  }
   try {
+    if (lstatSync(path, { throwIfNoEntry: false })) moveToOld(path);
     mkdirSync(path, { recursive: true });
   } catch (error) {
-    throw new Error(`output ${path} cannot be made: ${reason(error)}`);
+    throw error instanceof Error && "code" in error
+      ? new Error(`output ${path} cannot be made: ${reason(error)}`)
+      : error;
   }
   return path;
+}
+
+function moveToOld(path: string): void {
+  refuseForeign(path);
+  if (readdirSync(path).length === 0) return;
+  const old = `${path}.old`;
+  if (lstatSync(old, { throwIfNoEntry: false })) {
+    refuseForeign(old);
+    rmSync(old, { recursive: true });
+  }
+  renameSync(path, old);
 }
 
 /** Refuses a path that is there and is no recording: it must not be moved or removed. */
@@ -79,7 +82,6 @@ function isTrace(path: string): boolean {
 }
 
 /** The system's words for a failed call, without the call. */
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+function reason(error: Error): string {
   return /^([A-Z0-9]+: [^,]*)/.exec(error.message)?.[1] ?? error.message;
 }
