@@ -135,16 +135,16 @@ export function checkFields(fields: readonly Field[]): void {
         `field name ${JSON.stringify(name)}: use letters, digits and _, not a digit first, at most 64`,
       );
     if (seen.has(name)) throw new Error(`field name ${JSON.stringify(name)} is there twice`);
+    // babeltrace2 would: it compares `_x`, as x is declared, with `_x` as shown.
+    if (seen.has(`_${name}`))
+      throw new Error(
+        `field name ${JSON.stringify(name)} after ${JSON.stringify(`_${name}`)}: readers take one for the other`,
+      );
     seen.add(name);
     if (!isFieldType(type))
       throw new Error(`field ${JSON.stringify(name)}: no field type ${JSON.stringify(type)}`);
     bytes += maxBytes(type);
   }
-  for (const [name, type] of fields)
-    if ((type === "bytes" || isArrayType(type)) && seen.has(`_${name}_length`))
-      throw new Error(
-        `field name "_${name}_length" is taken: it holds the length of ${JSON.stringify(name)}`,
-      );
   if (bytes > MAX_PAYLOAD_BYTES)
     throw new Error(
       `the fields could take ${bytes} bytes; the most is ${MAX_PAYLOAD_BYTES}: use fewer strings and arrays`,

@@ -24,7 +24,7 @@ export interface TraceEvent {
 }
 
 const HEAD =
-  /^timestamp = (\d+)\.(\d{9}), trace = (\S+), (?:\S*, )?loglevel = \w+ \((\d+)\), name = (\S+), stream\.packet\.context = /;
+  /^timestamp = (\d+)\.(\d{9}), trace = (\S*), (?:\S*, )?loglevel = \w+ \((\d+)\), name = (\S+), stream\.packet\.context = /;
 const BETWEEN = ", event.fields = ";
 const WORD = /[^ ,]*/y;
 const PLAIN = /[^"\\]*/y;
@@ -164,14 +164,16 @@ function text(cursor: Cursor): string {
   return out;
 }
 
-/** Takes away `_NAME_length` of each array NAME, after comparing it. */
+/** Takes away `_NAME_length`, which stands before each array NAME, after comparing it. */
 function withoutLengths(fields: { [name: string]: Value }): { [name: string]: Value } {
+  let before = "";
   for (const [name, list] of Object.entries(fields)) {
-    if (!Array.isArray(list)) continue;
-    const key = `_${name}_length`;
-    if (fields[key] !== list.length)
-      throw new Error(`${key} is ${String(fields[key])}, with ${list.length} elements`);
-    delete fields[key];
+    if (Array.isArray(list)) {
+      if (!new RegExp(`^_+${name}_length$`).test(before) || fields[before] !== list.length)
+        throw new Error(`${before} is ${String(fields[before])} before ${list.length} elements of ${name}`);
+      delete fields[before];
+    }
+    before = name;
   }
   return fields;
 }
