@@ -1,35 +1,43 @@
-/**
- * The progress line of a running recording. Called in the command's process; shown
- * only where it disturbs nobody: on a terminal that is not also the program's output.
- */
-import { bytesText, countText } from "./summary.ts";
+// A progress line on the terminal while a command reads a long trace. Nothing is written when stderr is no terminal, or
+// when stdout is one too: there, the output itself shows it.
+import type { EventBatch } from "../ctf/stream.ts";
+import type { TraceSet } from "../ctf/trace.ts";
 
-/** What the line says. */
-export interface Progress {
-  readonly seconds: number;
-  readonly events: number;
-  readonly bytes: number;
-  readonly lost: number;
-}
+/** Milliseconds between two lines. */
+const INTERVAL_MS = 200;
 
-/** Between two updates, milliseconds. */
-const PERIOD_MS = 500;
+/** Shows how much of a trace has been read. */
+export class Progress {
+  readonly #total: number;
+  readonly #isShown: boolean;
+  readonly #read = new Map<string, number>();
+  #next = performance.now() + INTERVAL_MS;
+  #written = false;
 
-/** Starts showing progress; `stop` takes the line away. */
-export function startProgress(read: () => Progress): { stop(): void } {
-  if (!process.stderr.isTTY || process.stdout.isTTY) return { stop() {} };
-  const show = (): void => {
-    const { seconds, events, bytes, lost } = read();
+  /** @param always whether to show it while stdout is a terminal, for commands that print at the end */
+  constructor(set: TraceSet, always: boolean) {
+    const files = set.streams.flatMap(({ firstPackets }) => firstPackets.map(({ file }) => file));
+    this.#total = files.reduce((sum, { size }) => sum + size, 0);
+    this.#isShown = process.stderr.isTTY === true && (always || process.stdout.isTTY !== true);
+  }
+
+  /** Tells which batch is being worked on. */
+  at({ packet }: EventBatch): void {
+    if (!this.#isShown) return;
+    this.#read.set(packet.file.path, packet.offset);
+    const now = performance.now();
+    if (now < this.#next) return;
+    this.#next = now + INTERVAL_MS;
+    const read = [...this.#read.values()].reduce((sum, size) => sum + size, 0);
     process.stderr.write(
-      `\r\x1b[Kbuntrace: ${seconds.toFixed(0)} s, ${countText(events)} events, ${bytesText(bytes)}, ${countText(lost)} lost`,
+      `\r${Math.floor((read / this.#total) * 100)} % of ${Math.round(this.#total / 1e6)} MB read\x1b[K`,
     );
-  };
-  const timer = setInterval(show, PERIOD_MS);
-  timer.unref();
-  return {
-    stop() {
-      clearInterval(timer);
-      process.stderr.write("\r\x1b[K");
-    },
-  };
+    this.#written = true;
+  }
+
+  /** Clears the line. */
+  end(): void {
+    if (this.#written) process.stderr.write("\r\x1b[K");
+    this.#written = false;
+  }
 }

@@ -1,0 +1,108 @@
+// Numbers as text, straight into bytes, in the forms of C's printf that babeltrace2 uses. Called by generated code with
+// the output's bytes `o`, their view `w` and the place `q`; each function returns the place after what it wrote.
+
+/** Four digits each, in the order they are written: the bytes of 0000 to 9999. */
+const FOUR_DIGITS = new Uint32Array(10_000);
+for (let value = 0; value < 10_000; value += 1) {
+  const digits = String(value).padStart(4, "0");
+  FOUR_DIGITS[value] = [3, 2, 1, 0].reduce((word, at) => word * 256 + digits.charCodeAt(at), 0);
+}
+
+/** Four digits of 0 to 9999. */
+export function fourDigits(w: DataView, q: number, value: number): number {
+  w.setUint32(q, FOUR_DIGITS[value] ?? 0, true);
+  return q + 4;
+}
+
+/** Nine digits of 0 to 999 999 999: nanoseconds. */
+export function nineDigits(o: Uint8Array, w: DataView, q: number, value: number): number {
+  const first = Math.floor(value / 100_000_000);
+  const rest = value - first * 100_000_000;
+  const middle = Math.floor(rest / 10_000);
+  o[q] = 48 + first;
+  fourDigits(w, q + 1, middle);
+  return fourDigits(w, q + 5, rest - middle * 10_000);
+}
+
+/** An integer from 0 to 9999, without leading zeros. */
+function small(w: DataView, q: number, value: number): number {
+  const count = value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : 4;
+  w.setUint32(q, (FOUR_DIGITS[value] ?? 0) >>> (32 - count * 8), true);
+  return q + count;
+}
+
+/** An integer of up to 2^53, with its sign. */
+export function integer(w: DataView, q: number, value: number): number {
+  if (value < 0) {
+    w.setUint8(q, 45);
+    return integer(w, q + 1, -value);
+  }
+  if (value < 10_000) return small(w, q, value);
+  if (value < 100_000_000) {
+    const high = Math.floor(value / 10_000);
+    return fourDigits(w, small(w, q, high), value - high * 10_000);
+  }
+  const high = Math.floor(value / 100_000_000);
+  const rest = value - high * 100_000_000;
+  const middle = Math.floor(rest / 10_000);
+  return fourDigits(w, fourDigits(w, integer(w, q, high), middle), rest - middle * 10_000);
+}
+
+/** A 64-bit integer in halves, unsigned each. */
+export function halves(
+  o: Uint8Array,
+  w: DataView,
+  q: number,
+  low: number,
+  high: number,
+  signed: boolean,
+): number {
+  // Below 2^53 on both sides of zero.
+  if (high < 0x20_0000) return integer(w, q, high * 4_294_967_296 + low);
+  const value = (BigInt(high) << 32n) | BigInt(low);
+  return ascii(o, q, String(signed ? BigInt.asIntN(64, value) : value));
+}
+
+/** Text of ASCII characters. */
+export function ascii(o: Uint8Array, q: number, text: string): number {
+  for (let at = 0; at < text.length; at += 1) o[q + at] = text.charCodeAt(at);
+  return q + text.length;
+}
+
+/** An integer as babeltrace2 shows it in another base than ten: `0x1F`, `017`, `0b0101`. */
+export function inBase(value: number | bigint, base: 2 | 8 | 16, size: number, signed: boolean): string {
+  if (base === 2) return `0b${BigInt.asUintN(size, BigInt(value)).toString(2).padStart(size, "0")}`;
+  // Negative numbers are cut at the next whole digit above their size.
+  const digit = base === 16 ? 4 : 3;
+  const cut = base === 16 || signed ? Math.min(64, Math.ceil(size / digit) * digit) : 64;
+  const digits = BigInt.asUintN(cut, BigInt(value)).toString(base);
+  return base === 16 ? `0x${digits.toUpperCase()}` : `0${digits}`;
+}
+
+/** A number as printf's `%g` writes it: six significant digits. */
+export function general(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value < 0 ? "-inf" : "inf";
+  if (Number.isInteger(value) && Math.abs(value) < 1_000_000)
+    return Object.is(value, -0) ? "-0" : String(value);
+  const [mantissa = "", exponentText = ""] = sixDigits(value).split("e");
+  const exponent = Number(exponentText);
+  if (exponent < -4 || exponent >= 6) {
+    const sign = exponent < 0 ? "-" : "+";
+    return `${withoutZeros(mantissa)}e${sign}${String(Math.abs(exponent)).padStart(2, "0")}`;
+  }
+  return withoutZeros(Number(`${mantissa}e${exponent}`).toFixed(5 - exponent));
+}
+
+/** Like toExponential(5), which rounds a value in the middle up, but to the even digit, as C does. */
+function sixDigits(value: number): string {
+  const text = value.toExponential(5);
+  if (!/5e/.test(value.toExponential(6))) return text;
+  const exact = value.toExponential(100);
+  if (!/^-?\d\.\d{5}50*e/.test(exact)) return text;
+  const lower = exact.replace(/(\.\d{5})\d*e/, "$1e");
+  return Number(lower.charAt(lower.indexOf("e") - 1)) % 2 === 0 ? lower : text;
+}
+
+function withoutZeros(text: string): string {
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}

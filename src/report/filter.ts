@@ -1,0 +1,163 @@
+// Which events a command wants: the options --event, --thread, --since, --until and --where, and how to ask them of batches.
+// Shared by all commands that read traces.
+import { type Command, Option } from "commander";
+import { type EventRecord, eventClassAt, eventRecord } from "../ctf/events.ts";
+import type { Fields, FieldValue } from "../ctf/objects.ts";
+import type { EventBatch, TimeRange } from "../ctf/stream.ts";
+import type { TraceSet } from "../ctf/trace.ts";
+import type { EventClass } from "../ctf/types.ts";
+import { parseTime } from "./time-text.ts";
+import { type Predicate, parseWhere } from "./where.ts";
+
+/** The filter options as the command line gives them. */
+export interface FilterOptions {
+  readonly event?: readonly string[];
+  readonly thread?: readonly string[];
+  readonly since?: string;
+  readonly until?: string;
+  readonly where?: string;
+  readonly utc?: boolean;
+}
+
+/** Adds the filter options to a command. */
+export function addFilterOptions(command: Command): Command {
+  const list = (value: string, before: string[] = []): string[] => [...before, value];
+  return command
+    .addOption(
+      new Option("-e, --event <glob>", "only events of this name, * and ? allowed; repeatable").argParser(
+        list,
+      ),
+    )
+    .addOption(
+      new Option("-t, --thread <id|glob>", "only this thread, by number or name; repeatable").argParser(list),
+    )
+    .option(
+      "--since <time>",
+      "only from then on: hh:mm:ss, YYYY-MM-DD hh:mm:ss, seconds, or +1.5s after the begin",
+    )
+    .option("--until <time>", "only up to then")
+    .option(
+      "-w, --where <predicate>",
+      "only events whose fields fit, as in 'status >= 500 && url ~ \"^/api\"'",
+    );
+}
+
+/** Fields by which tracers tell the thread of an event. */
+const THREAD_NUMBERS = ["tid", "vtid"];
+const THREAD_NAMES = ["thread_name", "procname", "pthread_id"];
+
+/** Chooses events. */
+export class EventFilter {
+  /** The times asked for, to pass over packets by. */
+  readonly range: TimeRange;
+  readonly #names: readonly RegExp[];
+  readonly #threads: readonly string[];
+  readonly #threadNames: readonly RegExp[];
+  readonly #where: Predicate | undefined;
+  readonly #wanted = new Map<EventClass, boolean>();
+
+  /** @throws UserError for an option that cannot be understood */
+  constructor(options: FilterOptions, set: TraceSet) {
+    const utc = options.utc === true;
+    const time = (text: string | undefined, option: string): bigint | undefined =>
+      text === undefined ? undefined : parseTime(text, set.base, utc, option);
+    this.range = { since: time(options.since, "--since"), until: time(options.until, "--until") };
+    this.#names = (options.event ?? []).map(globPattern);
+    this.#threads = options.thread ?? [];
+    this.#threadNames = this.#threads.map(globPattern);
+    this.#where = options.where === undefined ? undefined : parseWhere(options.where);
+  }
+
+  /** Whether every event passes. */
+  get isEmpty(): boolean {
+    const { since, until } = this.range;
+    return (
+      this.#names.length === 0 &&
+      this.#threads.length === 0 &&
+      this.#where === undefined &&
+      since === undefined &&
+      until === undefined
+    );
+  }
+
+  /** Whether events of a class may pass. */
+  wantsClass(event: EventClass): boolean {
+    let wanted = this.#wanted.get(event);
+    if (wanted === undefined) {
+      wanted = this.#names.length === 0 || this.#names.some((name) => name.test(event.name));
+      this.#wanted.set(event, wanted);
+    }
+    return wanted;
+  }
+
+  /** Whether events of a batch may pass: nothing when it must be asked for each. */
+  wantsBatch({ packet }: EventBatch): boolean | undefined {
+    if (this.#threads.length === 0) return true;
+    return this.#isThread(packet.context);
+  }
+
+  /** Whether one event of a batch passes. */
+  wants(batch: EventBatch, at: number): boolean {
+    if (!this.wantsClass(eventClassAt(batch, at))) return false;
+    const { since, until } = this.range;
+    if (since !== undefined || until !== undefined) {
+      const time = batch.base + BigInt(batch.times[at] || 0);
+      if ((since !== undefined && time < since) || (until !== undefined && time > until)) return false;
+    }
+    const thread = this.wantsBatch(batch);
+    if (thread === false) return false;
+    if (thread === true && this.#where === undefined) return true;
+    const record = eventRecord(batch, at);
+    if (thread === undefined && this.#isThread(record.streamContext) !== true) return false;
+    return this.#where === undefined || this.#where((name) => fieldOf(record, name));
+  }
+
+  /** Nothing when the fields do not say a thread. */
+  #isThread(context: Fields | undefined): boolean | undefined {
+    if (context === undefined) return undefined;
+    let said: boolean | undefined;
+    for (const name of THREAD_NUMBERS) {
+      const value = context[name];
+      if (value === undefined) continue;
+      said ??= false;
+      if (this.#threads.includes(String(value))) return true;
+    }
+    for (const name of THREAD_NAMES) {
+      const value = context[name];
+      if (typeof value !== "string") continue;
+      said ??= false;
+      if (this.#threadNames.some((pattern) => pattern.test(value))) return true;
+    }
+    return said;
+  }
+}
+
+/** A field of an event by its name: of its own fields first, then of its contexts. */
+export function fieldOf(record: EventRecord, name: string): FieldValue | undefined {
+  for (const scope of [record.fields, record.context, record.streamContext, record.packetContext]) {
+    const value = memberAt(scope, name);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+function memberAt(fields: Fields | undefined, name: string): FieldValue | undefined {
+  if (fields === undefined) return undefined;
+  if (Object.hasOwn(fields, name)) return fields[name];
+  let value: FieldValue | undefined = fields;
+  for (const word of name.split(".")) {
+    if (typeof value !== "object") return undefined;
+    if (Array.isArray(value)) value = value[Number(word)];
+    else value = Object.hasOwn(value, word) ? value[word] : undefined;
+  }
+  return value;
+}
+
+/** The regular expression of a glob: `*` and `?`. */
+export function globPattern(glob: string): RegExp {
+  const source = glob
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
+  return new RegExp(`^${source}$`, "s");
+}

@@ -1,0 +1,84 @@
+// Buffered bytes on their way to a file descriptor: where the text of events is made. Generated code writes into `bytes`
+// directly; see text-sink.ts. One thread, synchronous, so that a slow reader slows the writer and memory stays flat.
+import { writeSync } from "node:fs";
+
+/** Bytes collected before they are written. */
+const CAPACITY = 256 * 1024;
+
+/** Bytes of a buffer without a descriptor, at first. */
+const FIRST_CAPACITY = 1024;
+
+/** Bytes behind the room asked for: literals are stored four bytes at a time. */
+const MARGIN = 64;
+
+/** The reader of the output has closed it, as `head` does when it has enough: an end, and no error. */
+export class OutputClosed extends Error {
+  override name = "OutputClosed";
+}
+
+/** A buffer before a file descriptor, or without one: then all that was written stays in it. */
+export class Output {
+  readonly #descriptor: number | undefined;
+  /** What was not written yet, up to {@link at}. */
+  bytes: Uint8Array<ArrayBuffer>;
+  view: DataView;
+  at = 0;
+  /** `at` must not pass this without {@link room}. */
+  limit: number;
+
+  constructor(descriptor: number | undefined) {
+    this.#descriptor = descriptor;
+    this.limit = descriptor === undefined ? FIRST_CAPACITY : CAPACITY;
+    this.bytes = new Uint8Array(this.limit + MARGIN);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /**
+   * Makes room for so many bytes after {@link at}; may write out and replace {@link bytes}.
+   *
+   * @throws OutputClosed when nobody reads any more
+   */
+  room(count: number): void {
+    if (this.at + count <= this.limit) return;
+    if (this.#descriptor !== undefined) this.flush();
+    if (this.at + count <= this.limit) return;
+    const before = this.bytes.subarray(0, this.at);
+    this.limit = (this.at + count) * 2;
+    this.bytes = new Uint8Array(this.limit + MARGIN);
+    this.view = new DataView(this.bytes.buffer);
+    this.bytes.set(before);
+  }
+
+  /** Adds text. */
+  write(text: string): void {
+    this.room(text.length * 3);
+    this.at += encoder.encodeInto(text, this.bytes.subarray(this.at)).written;
+  }
+
+  /** Adds bytes. */
+  writeBytes(bytes: Uint8Array): void {
+    this.room(bytes.length);
+    this.bytes.set(bytes, this.at);
+    this.at += bytes.length;
+  }
+
+  /** Writes out what there is. @throws OutputClosed when nobody reads any more */
+  flush(): void {
+    if (this.#descriptor === undefined) return;
+    let from = 0;
+    while (from < this.at) {
+      try {
+        from += writeSync(this.#descriptor, this.bytes, from, this.at - from);
+      } catch (error) {
+        const code = error instanceof Error && "code" in error ? error.code : undefined;
+        if (code === "EPIPE") throw new OutputClosed();
+        // A pipe that is not blocking and full.
+        if (code !== "EAGAIN") throw error;
+        Bun.sleepSync(1);
+      }
+    }
+    this.at = 0;
+  }
+}
+
+const encoder = new TextEncoder();

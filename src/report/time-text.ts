@@ -1,0 +1,191 @@
+// Times of events as text, and times that users write. Wall clock times are the local zone's unless UTC is asked for.
+import { UserError, EXIT_USAGE } from "../errors.ts";
+import { ascii, integer, nineDigits } from "./digits.ts";
+import type { Output } from "./output.ts";
+import type { Palette } from "./style.ts";
+
+/** How to show times: `absolute` is the wall clock, `epoch` seconds since 1970, `relative` seconds since the first event. */
+export interface TimeFormat {
+  readonly kind: "absolute" | "epoch" | "relative" | "delta";
+  /** Whether the wall clock's date is shown too. */
+  readonly date: boolean;
+  readonly utc: boolean;
+}
+
+const NS = 1_000_000_000;
+const NS_BIG = 1_000_000_000n;
+
+/** Writes `[time] (+delta) `, as babeltrace2 does, and remembers the time for the next delta. */
+export class TimeText {
+  readonly #format: TimeFormat;
+  readonly #before: string;
+  readonly #after: string;
+  #base: bigint | undefined;
+  #baseSeconds = 0;
+  #baseRest = 0;
+  /** The second whose text is in {@link #secondText}. */
+  #second = NaN;
+  #secondText = "";
+  #last: { base: bigint; time: number } | undefined;
+  #first: bigint | undefined;
+
+  constructor(format: TimeFormat, { time }: Palette) {
+    this.#format = format;
+    this.#before = `[${time.open}`;
+    this.#after = `${time.close}] `;
+  }
+
+  /** Writes a time; the output must have room. `time` is nanoseconds after `base`, an integer. */
+  write(out: Output, base: bigint, time: number): void {
+    if (base !== this.#base) this.#setBase(base);
+    const { kind } = this.#format;
+    if (kind !== "delta") {
+      out.at = ascii(out.bytes, out.at, this.#before);
+      if (kind === "relative")
+        this.#writeDifference(out, base, time, this.#first ?? (this.#first = base + BigInt(time)));
+      else this.#writeWall(out, time);
+      out.at = ascii(out.bytes, out.at, this.#after);
+    }
+    if (kind !== "relative") this.#writeDelta(out, base, time);
+  }
+
+  #setBase(base: bigint): void {
+    const rest = ((base % NS_BIG) + NS_BIG) % NS_BIG;
+    this.#base = base;
+    this.#baseRest = Number(rest);
+    this.#baseSeconds = Number((base - rest) / NS_BIG);
+  }
+
+  #writeWall(out: Output, time: number): void {
+    const total = this.#baseRest + time;
+    let second = Math.floor(total / NS);
+    let rest = total - second * NS;
+    // The division can round up to the next second.
+    if (rest < 0) {
+      second -= 1;
+      rest += NS;
+    }
+    second += this.#baseSeconds;
+    if (second < 0) {
+      // Before 1970 the fraction counts the other way, and there is no wall clock.
+      const negative = rest === 0 ? -second : -second - 1;
+      out.at = ascii(out.bytes, out.at, `-${negative}.`);
+      out.at = nineDigits(out.bytes, out.view, out.at, rest === 0 ? 0 : NS - rest);
+      return;
+    }
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#secondText = this.#wallSecond(second);
+    }
+    out.at = ascii(out.bytes, out.at, this.#secondText);
+    out.at = nineDigits(out.bytes, out.view, out.at, rest);
+  }
+
+  #wallSecond(second: number): string {
+    const { kind, date, utc } = this.#format;
+    if (kind === "epoch") return `${second}.`;
+    return `${wallClock(second, date, utc)}.`;
+  }
+
+  #writeDelta(out: Output, base: bigint, time: number): void {
+    const last = this.#last;
+    out.at = ascii(out.bytes, out.at, "(");
+    if (last === undefined) {
+      out.at = ascii(out.bytes, out.at, "+?.?????????");
+      this.#last = { base, time };
+    } else {
+      if (last.base === base) this.#writeSeconds(out, time - last.time);
+      else this.#writeDifference(out, base, time, last.base + BigInt(last.time));
+      last.base = base;
+      last.time = time;
+    }
+    out.at = ascii(out.bytes, out.at, ") ");
+  }
+
+  #writeDifference(out: Output, base: bigint, time: number, from: bigint): void {
+    this.#writeSeconds(out, Number(base + BigInt(time) - from));
+  }
+
+  #writeSeconds(out: Output, nanoseconds: number): void {
+    const size = Math.abs(nanoseconds);
+    const seconds = Math.floor(size / NS);
+    const { bytes, view } = out;
+    bytes[out.at] = nanoseconds < 0 ? 45 : 43;
+    out.at = integer(view, out.at + 1, seconds);
+    bytes[out.at] = 46;
+    out.at = nineDigits(bytes, view, out.at + 1, size - seconds * NS);
+  }
+}
+
+function wallClock(second: number, date: boolean, utc: boolean): string {
+  const at = new Date(second * 1000);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const [year, month, day] = utc
+    ? [at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate()]
+    : [at.getFullYear(), at.getMonth(), at.getDate()];
+  const [hours, minutes, seconds] = utc
+    ? [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()]
+    : [at.getHours(), at.getMinutes(), at.getSeconds()];
+  const clock = `${two(hours)}:${two(minutes)}:${two(seconds)}`;
+  return date ? `${year}-${two(month + 1)}-${two(day)} ${clock}` : clock;
+}
+
+/** A time as `seconds.nanoseconds` since the Unix epoch. */
+export function epochText(time: bigint): string {
+  const size = time < 0n ? -time : time;
+  return `${time < 0n ? "-" : ""}${size / NS_BIG}.${String(size % NS_BIG).padStart(9, "0")}`;
+}
+
+/** A time as the wall clock shows it, with nanoseconds. */
+export function wallText(time: bigint, date: boolean, utc: boolean): string {
+  if (time < 0n) return epochText(time);
+  return `${wallClock(Number(time / NS_BIG), date, utc)}.${String(time % NS_BIG).padStart(9, "0")}`;
+}
+
+/** A duration as a number of three to six digits and its unit: `1.234 ms`. */
+export function durationText(nanoseconds: number): string {
+  const size = Math.abs(nanoseconds);
+  if (size < 1000) return `${Math.round(nanoseconds * 10) / 10} ns`;
+  if (size < 1e6) return `${(nanoseconds / 1e3).toFixed(3)} us`;
+  if (size < 1e9) return `${(nanoseconds / 1e6).toFixed(3)} ms`;
+  return `${(nanoseconds / 1e9).toFixed(3)} s`;
+}
+
+const UNITS: Readonly<Record<string, bigint>> = {
+  ns: 1n,
+  us: 1000n,
+  ms: 1_000_000n,
+  s: NS_BIG,
+  m: 60n * NS_BIG,
+};
+
+/**
+ * Nanoseconds since the Unix epoch of a time that a user wrote: `+1.5s` (or ms, us, ns, m) after the trace's begin,
+ * `hh:mm:ss[.n]` on the day of the begin, `YYYY-MM-DD hh:mm:ss[.n]`, or seconds since the epoch `1700000000[.n]`.
+ *
+ * @param option the option's name, for the error
+ * @throws UserError when it is none of these
+ */
+export function parseTime(text: string, begin: bigint, utc: boolean, option: string): bigint {
+  const relative = /^\+(\d+)(?:\.(\d+))?(ns|us|ms|s|m)$/.exec(text);
+  if (relative !== null) {
+    const [, whole = "0", fraction = "", unit = "s"] = relative;
+    const scale = UNITS[unit] ?? NS_BIG;
+    return begin + BigInt(whole) * scale + (BigInt(fraction || "0") * scale) / 10n ** BigInt(fraction.length);
+  }
+  const epoch = /^(\d{9,})(?:\.(\d{1,9}))?$/.exec(text);
+  if (epoch !== null) return BigInt(epoch[1] ?? "0") * NS_BIG + fractionOf(epoch[2]);
+  const wall = /^(?:(\d{4}-\d{2}-\d{2})[T ])?(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?$/.exec(text);
+  if (wall !== null) {
+    const [, date, hours, minutes, seconds, fraction] = wall;
+    const day = date ?? wallClock(Number(begin / NS_BIG), true, utc).slice(0, 10);
+    const milliseconds = Date.parse(`${day}T${hours}:${minutes}:${seconds}${utc ? "Z" : ""}`);
+    if (!Number.isNaN(milliseconds)) return BigInt(milliseconds) * 1_000_000n + fractionOf(fraction);
+  }
+  const forms = "+1.5s, hh:mm:ss, YYYY-MM-DD hh:mm:ss or seconds since 1970";
+  throw new UserError(`${option} ${text}: not a time; write ${forms}`, EXIT_USAGE);
+}
+
+function fractionOf(digits: string | undefined): bigint {
+  return BigInt((digits ?? "").padEnd(9, "0"));
+}
