@@ -18,8 +18,9 @@
 #include <sys/stat.h>
 
 #include "clock.h"
+#include "open.h"
 #include "process.h"
-#include "stream.h"
+#include "snapshot.h"
 
 #define MS 1000000ull /* nanoseconds */
 
@@ -49,6 +50,7 @@ struct consumer {
 	int process; /* pidfd, or -1 */
 	struct bt_stream streams[BT_MAX_RINGS];
 	uint32_t mapped;
+	uint8_t *copy; /* overwrite mode: room for a sub-buffer */
 };
 
 static uint64_t now_ns(void)
@@ -64,31 +66,8 @@ static void sleep_ns(uint64_t ns)
 }
 
 /*
- * The session file and the lock.
+ * The lock.
  */
-
-static bool text_ends(const char *text, size_t size)
-{
-	return memchr(text, 0, size) != NULL;
-}
-
-/* NULL, or what is wrong with the header. */
-static const char *check_session(const struct bt_session *s)
-{
-	if (memcmp(s->magic, BT_MAGIC, sizeof s->magic) != 0)
-		return "not a session file";
-	if (s->version != BT_VERSION)
-		return "a session file of another version";
-	if (s->sub_buffers < BT_MIN_SUB_BUFFERS || s->sub_buffers > BT_MAX_SUB_BUFFERS ||
-	    s->sub_buffer_size < BT_MIN_SUB_BUFFER_SIZE || s->sub_buffer_size % BT_PAGE != 0 ||
-	    s->sub_buffer_size > BT_MAX_RING_SIZE / s->sub_buffers)
-		return "a damaged session file: impossible sub-buffers";
-	if (s->mode > BT_BLOCK || s->clock > BT_MONOTONIC || s->output > BT_TO_NULL)
-		return "a damaged session file: impossible mode";
-	if (!text_ends(s->trace_dir, sizeof s->trace_dir) || s->trace_dir[0] != '/')
-		return "a damaged session file: no trace directory";
-	return NULL;
-}
 
 /* The kernel marks a robust futex's word when its holder dies, however it dies
  * (set_robust_list(2), Documentation/locking/robust-futex-ABI.rst). */
@@ -96,6 +75,23 @@ static struct {
 	struct robust_list_head head;
 	struct robust_list entry;
 } robust;
+
+/* Whether the process that a lock names is a consumer: after a crash of the whole
+ * machine nobody has marked the word, and the id may be anybody's. */
+static bool is_consumer(uint32_t word)
+{
+	char path[32], name[16] = "";
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%u/comm", word & BT_TID_MASK);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, name, sizeof name - 1);
+	close(fd);
+	return n > 0 && strncmp(name, "buntrace-consum", 15) == 0;
+}
 
 /* Takes the consumer's place in the session. False: another one has it. */
 static bool take_lock(struct bt_session *s)
@@ -108,7 +104,7 @@ static bool take_lock(struct bt_session *s)
 	robust.head.futex_offset = (long)((char *)&s->consumer_lock - (char *)&robust.entry);
 	robust.head.list_op_pending = NULL;
 	syscall(SYS_set_robust_list, &robust.head, sizeof robust.head);
-	while (word == 0 || (word & BT_OWNER_DIED))
+	while (word == 0 || (word & BT_OWNER_DIED) || !is_consumer(word))
 		if (atomic_compare_exchange_weak(&s->consumer_lock, &word, me))
 			return true;
 	return false;
@@ -120,23 +116,15 @@ static void map_rings(struct consumer *c)
 	const struct bt_session *s = c->trace.session;
 	/* Acquire: a ring that is counted has its place in the file. */
 	uint32_t count = atomic_load_explicit(&s->ring_count, memory_order_acquire);
-	uint64_t stride = bt_ring_stride(s);
-	struct stat file;
 
-	if (count <= c->mapped || count > BT_MAX_RINGS || fstat(c->file, &file) != 0)
-		return;
-	for (; c->mapped < count; c->mapped++) {
-		uint64_t at = bt_ring_at(s, c->mapped);
+	for (; c->mapped < count && count <= BT_MAX_RINGS; c->mapped++) {
 		struct bt_stream *stream = &c->streams[c->mapped];
-		void *p;
+		struct bt_ring *ring = bt_map_ring(s, c->file, c->mapped);
 
-		if ((uint64_t)file.st_size < at + stride)
+		if (!ring)
 			return;
-		p = mmap(NULL, stride, PROT_READ | PROT_WRITE, MAP_SHARED, c->file, (off_t)at);
-		if (p == MAP_FAILED)
-			return;
-		stream->ring = p;
-		stream->data = (const uint8_t *)p + BT_PAGE;
+		stream->ring = ring;
+		stream->data = (const uint8_t *)ring + BT_PAGE;
 		stream->fd = -1;
 	}
 }
@@ -145,20 +133,50 @@ static void map_rings(struct consumer *c)
  * Draining.
  */
 
+/* Overwrite mode: writes what the ring holds, once nobody writes to it any more. */
+static int write_overwritten(struct consumer *c, struct bt_stream *stream)
+{
+	struct bt_session *s = c->trace.session;
+	struct bt_ring *ring = stream->ring;
+	struct bt_snapshot done = { 0 };
+	struct bt_progress next = { .packets = 1 };
+	struct bt_run head;
+	int error = 0;
+
+	if (ring->progress[ring->current & 1].packets > 0 || !bt_find_head(s, ring, &head))
+		return 0;
+	if (s->output == BT_TO_DISK && stream->fd < 0)
+		error = bt_stream_open(&c->trace, stream);
+	if (error == 0 && s->output == BT_TO_DISK)
+		error = bt_snapshot_ring(s, ring, stream->data, &head, c->copy, stream->fd, &done);
+	atomic_store(&s->write_errno, (uint32_t)-error);
+	if (error != 0)
+		return error;
+	atomic_fetch_add(&s->records_written, done.records);
+	atomic_fetch_add(&s->discarded_told, done.discarded);
+	atomic_fetch_add(&s->bytes_written, done.bytes);
+	next.tail = head.end;
+	bt_put(ring, &next);
+	return 0;
+}
+
 /* Drains one ring. A ring whose owner has left is drained whole, closed, and
- * free for the next thread. */
+ * free for the next thread. In overwrite mode nothing is written before that, or
+ * before the end (`everything`). */
 static int drain_ring(struct consumer *c, struct bt_stream *stream, bool everything)
 {
 	struct bt_ring *ring = stream->ring;
 	/* Acquire: the owner's fields, and with LEAVING its last event. */
 	uint32_t state = atomic_load_explicit(&ring->state, memory_order_acquire);
-	int error;
+	int error = 0;
 
 	if (state != BT_ACTIVE && state != BT_LEAVING)
 		return 0;
-	if (c->trace.session->mode == BT_OVERWRITE && !everything && state == BT_ACTIVE)
-		return 0;
-	error = bt_drain(&c->trace, stream, everything || state == BT_LEAVING);
+	everything |= state == BT_LEAVING;
+	if (c->trace.session->mode != BT_OVERWRITE)
+		error = bt_drain(&c->trace, stream, everything);
+	else if (everything)
+		error = write_overwritten(c, stream);
 	if (error != 0 || state != BT_LEAVING)
 		return error;
 	if (stream->fd >= 0)
@@ -196,7 +214,7 @@ static bool work_left(struct consumer *c)
 		struct bt_run run;
 
 		if (bt_get(ring, s->sub_buffer_size, s->sub_buffers,
-			   &ring->progress[ring->current & 1], false, &run))
+			   &ring->progress[ring->current & 1], false, &run) == BT_RUN)
 			return true;
 	}
 	return false;
@@ -323,7 +341,7 @@ static void serve(struct consumer *c)
 		if (got.died || got.finish)
 			return;
 		request = atomic_load(&s->flush_request);
-		if (drain_all(c, everything) == 0 && everything)
+		if (drain_all(c, everything) == 0 && (everything || s->mode == BT_OVERWRITE))
 			atomic_store(&s->flush_done, request);
 		if (now >= next_flush)
 			next_flush = now + s->flush_period_ns;
@@ -348,7 +366,8 @@ static int finish(struct consumer *c)
 	memset((uint8_t *)s + BT_ENABLED_AT, 0, BT_MAX_EVENTS);
 	if (!process_gone(s))
 		sleep_ns(SETTLE_NS);
-	while ((error = drain_all(c, true)) != 0 && now_ns() < deadline)
+	/* A damaged file does not get better. */
+	while ((error = drain_all(c, true)) != 0 && error != -EBADMSG && now_ns() < deadline)
 		sleep_ns(RETRY_NS);
 	refine_clock(c);
 	return error;
@@ -364,7 +383,6 @@ int main(int argc, char **argv)
 {
 	static struct consumer c;
 	struct bt_session *s;
-	struct stat file;
 	const char *wrong;
 	sigset_t mine;
 
@@ -374,15 +392,7 @@ int main(int argc, char **argv)
 	sigfillset(&mine);
 	sigprocmask(SIG_SETMASK, &mine, NULL);
 	c.path = argv[1];
-	c.file = open(c.path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (c.file < 0 || fstat(c.file, &file) != 0)
-		return fail(strerror(errno), c.path);
-	if (file.st_size < (off_t)BT_RINGS_AT)
-		return fail("not a session file: too short", c.path);
-	s = mmap(NULL, BT_RINGS_AT, PROT_READ | PROT_WRITE, MAP_SHARED, c.file, 0);
-	if (s == MAP_FAILED)
-		return fail(strerror(errno), c.path);
-	wrong = check_session(s);
+	wrong = bt_open_session(c.path, &c.file, &s);
 	if (wrong)
 		return fail(wrong, c.path);
 	if (!take_lock(s))
@@ -395,6 +405,11 @@ int main(int argc, char **argv)
 	sigaddset(&mine, SIGUSR1);
 	sigaddset(&mine, SIGUSR2);
 	sigaddset(&mine, SIGTERM);
+	if (s->mode == BT_OVERWRITE) {
+		c.copy = mmap(NULL, s->sub_buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (c.copy == MAP_FAILED)
+			return fail(strerror(errno), "memory for a sub-buffer");
+	}
 	c.signals = signalfd(-1, &mine, SFD_NONBLOCK | SFD_CLOEXEC);
 	c.process = open_process(s);
 	/* Everything else but these three must work as usual: Ctrl+C does not

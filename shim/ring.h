@@ -138,12 +138,12 @@ static inline void bt_open_sub_buffer(struct bt_writer *w, uint64_t k)
 	w->limit = start + w->size - BT_COPY_SLACK;
 	w->origin = (uintptr_t)w->data + (k % w->count) * w->size - start;
 	atomic_store_explicit(&w->ring->opened, start, memory_order_relaxed);
-	/* In overwrite mode a snapshot may be copying the sub-buffer that was
-	 * here: it must see `opened` no later than the first byte written over it.
-	 * In the other modes nobody reads here, and the fence costs nothing on
-	 * x86 and a store barrier a sub-buffer on arm64. */
+	/* A snapshot may be copying the sub-buffer that was here: it must see
+	 * `opened` no later than the first byte written over it. Costs nothing on
+	 * x86, and a store barrier a sub-buffer on arm64. */
 	atomic_thread_fence(memory_order_release);
 	w->ring->sub[k % w->count].begin_ts = w->last_ts;
+	w->ring->sub[k % w->count].begin_records = w->records;
 }
 
 /* What the slow path of commit did. */
@@ -238,9 +238,12 @@ struct bt_run {
  * needs three loads of one cache line between two events: once is the rule. */
 #define BT_GET_TRIES 100
 
+enum bt_got { BT_NONE, BT_RUN, BT_IMPOSSIBLE };
+
 /* The next run after what is done: a closed sub-buffer, or, where `partial`, what
- * is published of the one being filled. False: there is none now. */
-static inline bool bt_get(struct bt_ring *ring, uint64_t size, uint32_t count,
+ * is published of the one being filled. BT_IMPOSSIBLE: the counters cannot be those
+ * of a ring; the file is damaged. */
+static inline enum bt_got bt_get(struct bt_ring *ring, uint64_t size, uint32_t count,
 			  const struct bt_progress *done, bool partial, struct bt_run *run)
 {
 	uint64_t sub_end = (done->tail / size + 1) * size;
@@ -254,6 +257,8 @@ static inline bool bt_get(struct bt_ring *ring, uint64_t size, uint32_t count,
 		uint64_t head = done->tail + ((published - done->tail) & BT_POSITION_MASK);
 		uint64_t records = published >> BT_POSITION_BITS;
 
+		if (head - done->tail > size * count)
+			return BT_IMPOSSIBLE;
 		if (head > sub_end) {
 			const struct bt_sub_buffer *sub = &ring->sub[(done->tail / size) % count];
 
@@ -262,10 +267,10 @@ static inline bool bt_get(struct bt_ring *ring, uint64_t size, uint32_t count,
 			run->end_ts = sub->end_ts;
 			run->discarded = sub->discarded;
 			run->records = sub->records;
-			return true;
+			return run->end < run->begin || run->end > sub_end ? BT_IMPOSSIBLE : BT_RUN;
 		}
 		if (!partial || head == done->tail)
-			return false;
+			return BT_NONE;
 		/* Equal: no event between the loads but perhaps one whose last_ts
 		 * is stored and whose head is not. Then end_ts is that event's time:
 		 * not before the last record of this run, and not after the first of
@@ -277,9 +282,9 @@ static inline bool bt_get(struct bt_ring *ring, uint64_t size, uint32_t count,
 		run->end_ts = after;
 		run->discarded = atomic_load_explicit(&ring->discarded, memory_order_relaxed);
 		run->records = done->records + ((records - done->records) & BT_RECORDS_MASK);
-		return true;
+		return BT_RUN;
 	}
-	return false;
+	return BT_NONE;
 }
 
 /* Gives the owner the room before `next->tail`, once it is written. */

@@ -135,13 +135,15 @@ struct bt_event {
 	char name[240];  /* provider:tracepoint, NUL-terminated */
 };
 
-/* A closed sub-buffer, written by the owner before it publishes past it. */
+/* A sub-buffer, written by the owner: the begin_ fields when it opens it, the
+ * others when it closes it, before it publishes past it. */
 struct bt_sub_buffer {
-	uint64_t end;       /* position after the last record */
-	uint64_t begin_ts;  /* time of the record before the first: the anchor */
-	uint64_t end_ts;    /* time of the last record */
-	uint64_t discarded; /* the ring's counter when it was closed */
-	uint64_t records;   /* the ring's records up to `end` */
+	uint64_t begin_ts;      /* time of the record before the first: the anchor */
+	uint64_t begin_records; /* the ring's records before it */
+	uint64_t end;           /* position after the last record */
+	uint64_t end_ts;        /* time of the last record */
+	uint64_t discarded;     /* the ring's counter when it was closed */
+	uint64_t records;       /* the ring's records up to `end` */
 };
 
 /* What the consumer has safely written of a ring: two copies and an index, so
@@ -162,7 +164,7 @@ struct bt_ring {
 	_Atomic uint32_t state;
 	uint32_t tid;
 	uint32_t stream;     /* stream instance id, unique in the session */
-	uint32_t generation; /* how often the ring was claimed */
+	uint32_t reserved;
 	uint64_t start_ts;
 	char thread_name[BT_THREAD_NAME_SIZE]; /* owner, at any time: a label, may be seen half changed */
 

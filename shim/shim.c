@@ -149,7 +149,6 @@ static bool open_ring(struct bt_thread *t)
 		return false;
 	ring->tid = (uint32_t)syscall(SYS_gettid);
 	ring->stream = atomic_fetch_add(&s->next_stream, 1);
-	ring->generation++;
 	memcpy(ring->thread_name, t->name, sizeof ring->thread_name);
 	/* Best effort: the first lap then finds its pages mapped. */
 	madvise((uint8_t *)ring + BT_PAGE, bt_ring_stride(s) - BT_PAGE, MADV_POPULATE_WRITE);

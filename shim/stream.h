@@ -43,7 +43,6 @@ struct __attribute__((packed)) bt_packet {
 struct bt_stream {
 	struct bt_ring *ring; /* NULL: not mapped yet */
 	const uint8_t *data;
-	uint32_t generation;  /* of the ring when `fd` was opened */
 	int fd;               /* -1: no file yet */
 };
 
@@ -121,6 +120,52 @@ static void bt_wake_owner(struct bt_ring *ring)
 		syscall(SYS_futex, &ring->space, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+/* What goes into a packet of a ring's records. */
+struct bt_content {
+	const uint8_t *data;
+	uint64_t length;    /* bytes */
+	uint64_t begin_ts;
+	uint64_t end_ts;
+	uint64_t discarded; /* of the stream, up to the packet's end */
+	uint64_t records;   /* in the packet */
+	uint64_t number;    /* of the packet in its stream */
+};
+
+/* Writes a packet at `at`. Returns its size, or -errno with the file cut back to
+ * `at`: readers refuse a packet that is not whole. */
+static int64_t bt_write_packet(const struct bt_session *s, const struct bt_ring *ring, int fd, uint64_t at,
+			       const struct bt_content *content)
+{
+	uint64_t size = sizeof(struct bt_packet) + content->length;
+	struct bt_packet packet = {
+		.magic = BT_CTF_MAGIC,
+		.stream_instance_id = ring->stream,
+		.timestamp_begin = content->begin_ts,
+		.timestamp_end = content->end_ts,
+		.content_size = size * 8,
+		.packet_size = size * 8,
+		.packet_seq_num = content->number,
+		.events_discarded = content->discarded,
+		.event_count = (uint32_t)content->records,
+		.tid = ring->tid,
+	};
+	struct iovec part[2] = {
+		{ &packet, sizeof packet },
+		{ (uint8_t *)(uintptr_t)content->data, content->length },
+	};
+	int error;
+
+	memcpy(packet.uuid, s->uuid, sizeof packet.uuid);
+	memcpy(packet.thread_name, ring->thread_name, sizeof packet.thread_name);
+	packet.thread_name[sizeof packet.thread_name - 1] = 0;
+	error = bt_write_all(fd, part, (off_t)at);
+	if (error == 0)
+		return (int64_t)size;
+	if (ftruncate(fd, (off_t)at) != 0)
+		return -errno;
+	return error;
+}
+
 /* Writes one run of records as a packet and gives its room back. Returns 0, or
  * -errno with the ring as before. */
 static int bt_write_run(const struct bt_trace *trace, struct bt_stream *stream, const struct bt_run *run)
@@ -129,30 +174,18 @@ static int bt_write_run(const struct bt_trace *trace, struct bt_stream *stream, 
 	struct bt_ring *ring = stream->ring;
 	const struct bt_progress *done = &ring->progress[ring->current & 1];
 	struct bt_progress next = *done;
-	uint64_t ring_size = s->sub_buffer_size * s->sub_buffers;
-	uint64_t content = run->end - run->begin;
-	uint64_t size = sizeof(struct bt_packet) + content;
-	struct bt_packet packet = {
-		.magic = BT_CTF_MAGIC,
-		.stream_instance_id = ring->stream,
-		.timestamp_begin = done->last_ts,
-		.timestamp_end = run->end_ts,
-		.content_size = size * 8,
-		.packet_size = size * 8,
-		.packet_seq_num = done->packets,
-		.events_discarded = run->discarded,
-		.event_count = (uint32_t)(run->records - done->records),
-		.tid = ring->tid,
+	struct bt_content content = {
+		.data = stream->data + run->begin % (s->sub_buffer_size * s->sub_buffers),
+		.length = run->end - run->begin,
+		.begin_ts = done->last_ts,
+		.end_ts = run->end_ts,
+		.discarded = run->discarded,
+		.records = run->records - done->records,
+		.number = done->packets,
 	};
-	struct iovec part[2] = {
-		{ &packet, sizeof packet },
-		{ (uint8_t *)stream->data + run->begin % ring_size, content },
-	};
+	int64_t size = (int64_t)(sizeof(struct bt_packet) + content.length);
 	int error;
 
-	memcpy(packet.uuid, s->uuid, sizeof packet.uuid);
-	memcpy(packet.thread_name, ring->thread_name, sizeof packet.thread_name);
-	packet.thread_name[sizeof packet.thread_name - 1] = 0;
 	next.tail = run->next_tail;
 	next.last_ts = run->end_ts;
 	next.discarded = run->discarded;
@@ -160,20 +193,17 @@ static int bt_write_run(const struct bt_trace *trace, struct bt_stream *stream, 
 	next.packets++;
 	if (s->output == BT_TO_DISK) {
 		error = stream->fd < 0 ? bt_stream_open(trace, stream) : 0;
-		if (error == 0)
-			error = bt_write_all(stream->fd, part, (off_t)done->file_size);
-		if (error != 0) {
-			/* Readers refuse a packet that is not whole. */
-			if (stream->fd >= 0 && ftruncate(stream->fd, (off_t)done->file_size) != 0)
-				error = -errno;
-			atomic_store(&s->write_errno, (uint32_t)-error);
-			return error;
+		if (error == 0) {
+			size = bt_write_packet(s, ring, stream->fd, done->file_size, &content);
+			error = size < 0 ? (int)size : 0;
 		}
-		next.file_size += size;
-		atomic_store(&s->write_errno, 0);
+		atomic_store(&s->write_errno, (uint32_t)-error);
+		if (error != 0)
+			return error;
+		next.file_size += (uint64_t)size;
 	}
-	atomic_fetch_add(&s->bytes_written, size);
-	atomic_fetch_add(&s->records_written, run->records - done->records);
+	atomic_fetch_add(&s->bytes_written, (uint64_t)size);
+	atomic_fetch_add(&s->records_written, content.records);
 	atomic_fetch_add(&s->discarded_told, run->discarded - done->discarded);
 	bt_put(ring, &next);
 	bt_wake_owner(ring);
@@ -204,18 +234,18 @@ static int bt_drain(const struct bt_trace *trace, struct bt_stream *stream, bool
 	struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;
 	const struct bt_progress *done;
+	enum bt_got got;
 	struct bt_run run;
 	uint64_t discarded;
 	int error;
 
 	for (;;) {
 		done = &ring->progress[ring->current & 1];
-		if (!bt_get(ring, s->sub_buffer_size, s->sub_buffers, done, everything, &run))
-			break;
-		/* Only an owner gone mad, or a damaged file, gets here. */
-		if (run.end < run.begin || run.end > run.next_tail ||
-		    run.next_tail - run.begin > s->sub_buffer_size)
+		got = bt_get(ring, s->sub_buffer_size, s->sub_buffers, done, everything, &run);
+		if (got == BT_IMPOSSIBLE)
 			return -EBADMSG;
+		if (got == BT_NONE)
+			break;
 		if (run.end == run.begin) {
 			struct bt_progress next = *done;
 
