@@ -84,21 +84,29 @@ static bool kernel_trusts_cycles(void)
 	return false;
 }
 
-/* The session's zero on all clocks. */
+/* The session's zero on all clocks. Of several readings of real time the one that
+ * took least: the processor may be taken from us between two of them. */
 static void start_clock(struct bt_session *s)
 {
 	struct bt_clock_pair pair;
-	uint64_t before, real, after;
+	uint64_t shortest = UINT64_MAX, realtime_at_zero = 0;
 
 	if (s->clock == BT_CYCLES && !(bt_cycles_invariant() && kernel_trusts_cycles()))
 		s->clock = BT_MONOTONIC;
-	before = bt_kernel_ns(CLOCK_MONOTONIC);
-	real = bt_kernel_ns(CLOCK_REALTIME);
-	after = bt_kernel_ns(CLOCK_MONOTONIC);
+	for (int i = 0; i < 8; i++) {
+		uint64_t before = bt_kernel_ns(CLOCK_MONOTONIC);
+		uint64_t real = bt_kernel_ns(CLOCK_REALTIME);
+		uint64_t after = bt_kernel_ns(CLOCK_MONOTONIC);
+
+		if (after - before < shortest) {
+			shortest = after - before;
+			realtime_at_zero = real - (before + shortest / 2);
+		}
+	}
 	pair = bt_clock_pair(s->clock);
 	s->base_cycles = pair.value;
 	s->base_monotonic_ns = pair.monotonic_ns;
-	s->base_realtime_ns = real + (pair.monotonic_ns - (before + (after - before) / 2));
+	s->base_realtime_ns = realtime_at_zero + pair.monotonic_ns;
 }
 
 /* A program that replaced itself (`bun --watch` restarts with execve) keeps its

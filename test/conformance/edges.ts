@@ -29,8 +29,10 @@ export const BIG_INTEGERS = [0n, 1n, 31n, 32n, 53n, 63n, 64n, 200n].flatMap((pow
 
 const STRINGS = [
   ..."a| |ü|€|😀|👩‍👩‍👧|\ufeff|\ufffd|\u2028\u2029\u0085|\x01\x07\b\t\n\v\f\r\x1b\x7f|\"'\\?|ÿ".split("|"),
-  ...["\0", "\0\0", "a\0", "\0b", "\ud800", "\udc00", "\ud83d x", "\udc00\ud800"],
-  ...["x".repeat(200), "ü".repeat(200), ""],
+  ..."\0|\0\0|a\0|\0b|\ud800|\udc00|\ud83d x|\udc00\ud800".split("|"),
+  "x".repeat(200),
+  "ü".repeat(200),
+  "",
 ];
 
 /** Each kind of character before, at and across the limit. */
@@ -51,9 +53,9 @@ export const EDGE_CASES: readonly (readonly [FieldType, readonly unknown[]])[] =
   ["bytes", [Uint8Array.from({ length: 256 }, (_, i) => i).buffer]],
   [{ enum: ["a", "b c", "?'"] }, ["a", "b c", "?'", "z", ""]],
   [{ enum: { a: 0, big: 2 ** 32 - 2 } }, ["a", "big"]],
-  ["u8[]", [[], [1, 256, -1], new Array(LIMIT_BYTES + 1).fill(7)]],
-  ["u53[]", [[], [2 ** 53, -1, 0.5], new Array(LIMIT_BYTES / 8 + 1).fill(2 ** 40)]],
-  ["i64[]", [[], [-1n, 2n ** 63n], new Array(LIMIT_BYTES / 8).fill(-5n)]],
+  ["u8[]", [[], [1, 256, -1], Array.from({ length: LIMIT_BYTES + 1 }, () => 7)]],
+  ["u53[]", [[], [2 ** 53, -1, 0.5], Array.from({ length: LIMIT_BYTES / 8 + 1 }, () => 2 ** 40)]],
+  ["i64[]", [[], [-1n, 2n ** 63n], Array.from({ length: LIMIT_BYTES / 8 }, () => -5n)]],
   ["f64[]", [[], DOUBLES, new Float64Array(LIMIT_BYTES / 8 + 1)]],
   ["f32[]", [[], DOUBLES, new Float32Array(DOUBLES)]],
 ];
