@@ -1,0 +1,11 @@
+/**
+ * Emits an event with each number that comes in on stdin, and answers when it has.
+ * Started by tests, under the recorder.
+ */
+import { provider } from "../../../src/index.ts";
+
+const event = provider("test").tracepoint("event", [["n", "u32"]]);
+for await (const line of console) {
+  event(Number(line));
+  console.log("done");
+}
