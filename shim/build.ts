@@ -98,6 +98,7 @@ export function build(target: Target): void {
     "shim.c",
     "create.c",
     "spawn.c",
+    "steer.c",
     "signals.c",
   ]);
 }

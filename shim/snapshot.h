@@ -24,7 +24,7 @@ struct bt_snapshot {
 
 /* Copies sub-buffer k of a ring into `copy` (size bytes). `head`: where the ring's
  * records ended when the snapshot began. False: it was lapped, or makes no sense. */
-static bool bt_copy_sub_buffer(const struct bt_session *s, struct bt_ring *ring, const uint8_t *data,
+static inline bool bt_copy_sub_buffer(const struct bt_session *s, struct bt_ring *ring, const uint8_t *data,
 			       uint64_t k, const struct bt_run *head, uint8_t *copy, struct bt_content *content)
 {
 	uint64_t size = s->sub_buffer_size;
@@ -50,7 +50,7 @@ static bool bt_copy_sub_buffer(const struct bt_session *s, struct bt_ring *ring,
 }
 
 /* Where the ring's records end now. False: it could not be told, or there are none. */
-static bool bt_find_head(const struct bt_session *s, struct bt_ring *ring, struct bt_run *head)
+static inline bool bt_find_head(const struct bt_session *s, struct bt_ring *ring, struct bt_run *head)
 {
 	for (int i = 0; i < BT_GET_TRIES; i++) {
 		/* Acquire, in this order: as in bt_get. */
@@ -86,7 +86,7 @@ static bool bt_find_head(const struct bt_session *s, struct bt_ring *ring, struc
 
 /* Writes what a ring holds into `fd`, from its start. `copy`: a sub-buffer's size of
  * memory. Returns 0 or -errno. */
-static int bt_snapshot_ring(const struct bt_session *s, struct bt_ring *ring, const uint8_t *data,
+static inline int bt_snapshot_ring(const struct bt_session *s, struct bt_ring *ring, const uint8_t *data,
 			    const struct bt_run *head, uint8_t *copy, int fd, struct bt_snapshot *done)
 {
 	uint64_t current = head->end == 0 ? 0 : (head->end - 1) / s->sub_buffer_size;

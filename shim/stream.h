@@ -54,7 +54,7 @@ struct bt_trace {
 /* Opens the stream's file: made when the first packet is there, so that threads
  * that emit nothing leave none. Never through a link, never an existing file:
  * but the one that a consumer before us made for this very ring. */
-static int bt_stream_open(const struct bt_trace *trace, struct bt_stream *stream)
+static inline int bt_stream_open(const struct bt_trace *trace, struct bt_stream *stream)
 {
 	struct bt_ring *ring = stream->ring;
 	char name[48];
@@ -93,7 +93,7 @@ opened:
 
 /* Writes all of both parts at `at`. Returns 0 or -errno, with an unknown part
  * of it written. */
-static int bt_write_all(int fd, struct iovec part[2], off_t at)
+static inline int bt_write_all(int fd, struct iovec part[2], off_t at)
 {
 	while (part[0].iov_len + part[1].iov_len > 0) {
 		ssize_t n = pwritev(fd, part, 2, at);
@@ -114,7 +114,7 @@ static int bt_write_all(int fd, struct iovec part[2], off_t at)
 	return 0;
 }
 
-static void bt_wake_owner(struct bt_ring *ring)
+static inline void bt_wake_owner(struct bt_ring *ring)
 {
 	if (atomic_load_explicit(&ring->waiting, memory_order_seq_cst))
 		syscall(SYS_futex, &ring->space, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -133,7 +133,7 @@ struct bt_content {
 
 /* Writes a packet at `at`. Returns its size, or -errno with the file cut back to
  * `at`: readers refuse a packet that is not whole. */
-static int64_t bt_write_packet(const struct bt_session *s, const struct bt_ring *ring, int fd, uint64_t at,
+static inline int64_t bt_write_packet(const struct bt_session *s, const struct bt_ring *ring, int fd, uint64_t at,
 			       const struct bt_content *content)
 {
 	uint64_t size = sizeof(struct bt_packet) + content->length;
@@ -168,7 +168,7 @@ static int64_t bt_write_packet(const struct bt_session *s, const struct bt_ring 
 
 /* Writes one run of records as a packet and gives its room back. Returns 0, or
  * -errno with the ring as before. */
-static int bt_write_run(const struct bt_trace *trace, struct bt_stream *stream, const struct bt_run *run)
+static inline int bt_write_run(const struct bt_trace *trace, struct bt_stream *stream, const struct bt_run *run)
 {
 	struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;
@@ -211,7 +211,7 @@ static int bt_write_run(const struct bt_trace *trace, struct bt_stream *stream, 
 }
 
 /* A packet without records: carries the discarded count alone. */
-static int bt_write_count(const struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded)
+static inline int bt_write_count(const struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded)
 {
 	const struct bt_progress *done = &stream->ring->progress[stream->ring->current & 1];
 	struct bt_run run = {
@@ -229,7 +229,7 @@ static int bt_write_count(const struct bt_trace *trace, struct bt_stream *stream
 /* Writes what the ring holds: closed sub-buffers, and where `everything` also
  * what is published of the one being filled, and the count of what was
  * discarded since. Returns 0 or -errno of a write; then the rest stays. */
-static int bt_drain(const struct bt_trace *trace, struct bt_stream *stream, bool everything)
+static inline int bt_drain(const struct bt_trace *trace, struct bt_stream *stream, bool everything)
 {
 	struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;

@@ -6,6 +6,7 @@ export type { Counter } from "./record/counter.ts";
 export type { Level } from "./record/levels.ts";
 export { nameThread, tracef } from "./record/name.ts";
 export { flush, openSession, type Session } from "./record/session.ts";
+export type { SnapshotResult } from "./record/snapshot.ts";
 export type { Clock, Mode, SessionInfo } from "./record/session-file.ts";
 export type { SessionOptions } from "./record/settings.ts";
 export type { Span } from "./record/span.ts";

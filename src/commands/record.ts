@@ -23,7 +23,7 @@ import {
   writeSettings,
 } from "../record/settings.ts";
 import { native } from "../record/thread.ts";
-import { startProgress } from "../report/progress.ts";
+import { startProgress } from "../report/recording-progress.ts";
 import { closingLine } from "../report/summary.ts";
 import { findProgram } from "./program.ts";
 import { RecordedSessions } from "./recorded-sessions.ts";

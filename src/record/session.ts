@@ -8,10 +8,14 @@ import { parseGlobs } from "./glob.ts";
 import { address, cString, ERROR_BYTES, type Native, textOf, viewOf } from "./native.ts";
 import { HEADER_BYTES, newHeader, readHeader, SESSION_OFFSETS, type SessionInfo } from "./session-file.ts";
 import { checkOptions, type RecordSettings, type SessionOptions, type Settings } from "./settings.ts";
+import type { SnapshotResult } from "./snapshot.ts";
 import { attach, detach, native, thread } from "./thread.ts";
 
 /** How long `flush` and `close` wait for the consumer, milliseconds: a slow disk's, not a dead one's. */
 const CONSUMER_TIMEOUT_MS = 10_000;
+
+/** Room for a session file's path (shim.h). */
+const PATH_BYTES = 1024;
 
 /** Longer names of programs are cut: they become parts of file names. */
 const MAX_PROGRAM_NAME = 64;
@@ -26,6 +30,13 @@ export interface Session extends AsyncDisposable {
   info(): SessionInfo | undefined;
   /** Resolves when all that was emitted before is in the trace's files. */
   flush(): Promise<void>;
+  /**
+   * Writes what the rings hold now as a trace of its own; the recording goes on.
+   * @param output a directory, made as `openSession`'s is; default "buntrace.snapshot".
+   * @returns undefined where nothing is recorded.
+   * @throws Error with one line when the output is not usable.
+   */
+  snapshot(output?: string): SnapshotResult | undefined;
   /** Ends the recording; resolves when the trace is complete. A session that somebody else opened goes on. */
   close(): Promise<void>;
 }
@@ -199,6 +210,13 @@ function handle(open: OpenSession | undefined, ours: boolean): Session {
     recording: open !== undefined,
     traceDir: open?.toDisk ? readHeader(open.header).traceDir : undefined,
     info: () => (open ? readHeader(open.header) : undefined),
+    snapshot: (output) => {
+      if (!open || thread.session !== open) return undefined;
+      const { takeSnapshot } = require("./snapshot.ts") as typeof import("./snapshot.ts");
+      const path = Buffer.alloc(PATH_BYTES);
+      open.native.shim.bt_session_path(path);
+      return takeSnapshot(open.native, textOf(path), readHeader(open.header).traceDir, output);
+    },
     flush: () => (open && thread.session === open ? flush() : Promise.resolve()),
     close,
     [Symbol.asyncDispose]: close,

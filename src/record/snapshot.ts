@@ -1,0 +1,49 @@
+/**
+ * Snapshots: what the rings of a session hold now, as a trace of its own, while the
+ * program runs on. Called in the traced process (`session.snapshot()`) and in the
+ * command's (`buntrace snapshot`); the copying is shim/steer.c's.
+ */
+import { copyFileSync, mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
+
+import { cString, ERROR_BYTES, type Native, textOf } from "./native.ts";
+import { prepareOutput } from "./output.ts";
+
+/** Where snapshots go when nothing else is said. */
+export const DEFAULT_SNAPSHOT_OUTPUT = "buntrace.snapshot";
+
+/** What a snapshot came to. */
+export interface SnapshotResult {
+  /** Absolute path of the trace. */
+  readonly traceDir: string;
+  readonly events: number;
+  /** Events of the session that are not in it: overwritten, or never stored. */
+  readonly discarded: number;
+  readonly bytes: number;
+  readonly streams: number;
+  /** Sub-buffers that were written over while they were copied: their events are among the discarded. */
+  readonly dropped: number;
+}
+
+/**
+ * Writes a snapshot.
+ * @param sessionPath the session file.
+ * @param traceDir the session's own trace: its metadata describes the snapshot, too.
+ * @throws Error with one line when the session or the output is not usable.
+ */
+export function takeSnapshot(
+  { shim }: Native,
+  sessionPath: string,
+  traceDir: string,
+  output: string = DEFAULT_SNAPSHOT_OUTPUT,
+): SnapshotResult {
+  if (traceDir === "/") throw new Error("a session with output null has no metadata; record to a directory");
+  const dir = join(prepareOutput(output), basename(traceDir));
+  mkdirSync(dir);
+  copyFileSync(join(traceDir, "metadata"), join(dir, "metadata"));
+  const numbers = new Float64Array(5);
+  const error = Buffer.alloc(ERROR_BYTES);
+  if (shim.bt_snapshot(cString(sessionPath), cString(dir), numbers, error) !== 0) throw new Error(textOf(error));
+  const [events = 0, discarded = 0, bytes = 0, streams = 0, dropped = 0] = numbers;
+  return { traceDir: dir, events, discarded, bytes, streams, dropped };
+}
