@@ -163,20 +163,37 @@ static int make_trace_dir(struct bt_session *s, const char *output, char *error)
 		    MAX_SAME_NAME - 1);
 }
 
-/* The metadata's head: the clock's numbers go between the two parts. */
+/* The clock's uuid in the metadata: that of the machine's boot, as LTTng has it.
+ * Readers merge traces only if their clocks have one uuid; the offsets then put
+ * all of them on the same real time. Empty where procfs does not tell. */
+static void clock_uuid(char *text, size_t size)
+{
+	char boot[36];
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	text[0] = 0;
+	if (fd < 0)
+		return;
+	if (read(fd, boot, sizeof boot) == (ssize_t)sizeof boot)
+		snprintf(text, size, "uuid = \"%.36s\";\n\t", boot);
+	close(fd);
+}
+
+/* The metadata's head: what is known of the clock goes between the two parts. */
 static int write_metadata(struct bt_session *s, const char *before, const char *after, char *error)
 {
-	char path[sizeof s->trace_dir + 16], clock[BT_CLOCK_TEXT_SIZE];
-	const char *const parts[] = { before, clock, after };
+	char path[sizeof s->trace_dir + 16], uuid[64], clock[BT_CLOCK_TEXT_SIZE];
+	const char *const parts[] = { before, uuid, clock, after };
 	int fd;
 
+	clock_uuid(uuid, sizeof uuid);
 	bt_clock_text(clock, s, bt_frequency(s, bt_clock_pair(s->clock)));
-	s->clock_text_at = strlen(before);
+	s->clock_text_at = strlen(before) + strlen(uuid);
 	snprintf(path, sizeof path, "%s/metadata", s->trace_dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return fail(error, "%s cannot be made: %s", path, strerror(errno));
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		size_t length = strlen(parts[i]);
 		ssize_t n = write(fd, parts[i], length);
 

@@ -13,7 +13,7 @@ export type EventKind = "event" | "counter" | "span_begin" | "span_end";
 
 /**
  * The head: everything before the first event type, in two parts; the clock's
- * frequency and offset go between them (bt_clock_text in shim/clock.h).
+ * uuid, frequency and offset go between them (write_metadata in shim/create.c).
  * @param id 16 bytes.
  * @param variables of the trace's `env` block.
  */
@@ -46,7 +46,6 @@ ${env}};
 clock {
 	name = "buntrace";
 	description = "time since the session began";
-	uuid = "${uuid}";
 	`;
   const after = `
 };

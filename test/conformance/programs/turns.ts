@@ -6,6 +6,8 @@ import { provider } from "../../../src/index.ts";
 
 const event = provider("test").tracepoint("event", [["n", "u32"]]);
 for await (const line of console) {
+  // The end of stdin comes as an empty line.
+  if (line === "") break;
   event(Number(line));
   console.log("done");
 }
