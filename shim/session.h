@@ -225,10 +225,13 @@ BT_OFFSET(bt_session, records_written, 3480);
 BT_OFFSET(bt_session, discarded_told, 3488);
 BT_OFFSET(bt_session, streams, 3496);
 BT_OFFSET(bt_session, write_errno, 3500);
+BT_OFFSET(bt_ring, state, 0);
 BT_OFFSET(bt_ring, tid, 4);
 BT_OFFSET(bt_ring, published, 64);
 BT_OFFSET(bt_ring, discarded, 80);
-BT_OFFSET(bt_ring, tail, 128);
+BT_OFFSET(bt_ring, current, 144);
+BT_OFFSET(bt_ring, progress, 192);
+_Static_assert(sizeof(struct bt_progress) == 48, "bt_progress");
 
 static inline uint64_t bt_ring_stride(const struct bt_session *s)
 {

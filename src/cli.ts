@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 
 import { version } from "../package.json";
 import { infoCommand } from "./commands/info.ts";
+import { liveCommands } from "./commands/live.ts";
 import { printCommand } from "./commands/print.ts";
 import { recordCommand } from "./commands/record.ts";
 import { EXIT_ERROR, EXIT_USAGE, UserError } from "./errors.ts";
@@ -22,7 +23,7 @@ const program = new Command("buntrace")
   })
   .exitOverride();
 
-for (const add of [recordCommand, printCommand, infoCommand]) add(program);
+for (const add of [recordCommand, printCommand, infoCommand, liveCommands]) add(program);
 for (const command of program.commands) command.exitOverride();
 
 try {

@@ -5,6 +5,7 @@
  */
 import { rmSync } from "node:fs";
 
+import { isRunning } from "../record/process.ts";
 import { findSessions, type FoundSession } from "../record/session-dir.ts";
 
 /** How long a consumer may take to write the rest: longer than its own grace period for a full disk. */
@@ -67,7 +68,7 @@ export class RecordedSessions {
     const deadline = performance.now() + FINISH_TIMEOUT_MS;
     for (let pause = 0.5; ; pause = Math.min(pause * 1.5, 50)) {
       const open = this.#all().filter(({ info }) => !info.finished);
-      const dead = open.filter(({ info }) => !isRunning(info.pid));
+      const dead = open.filter(({ info }) => !isRunning(info.pid, info.processStart));
       const broken = dead.filter(({ info }) => info.consumerDied).map(({ path }) => path);
       if (dead.length === broken.length || performance.now() > deadline)
         return { running: open.length - dead.length, broken: dead.map(({ path }) => path) };
@@ -78,14 +79,5 @@ export class RecordedSessions {
   /** Removes the session files that are finished: their totals were read. */
   remove(): void {
     for (const { path, info } of this.#all()) if (info.finished) rmSync(path, { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -24,8 +24,19 @@ export function parseGlob(glob: string): (name: string, level: number) => boolea
   return (name, number) => number <= LEVELS[level as Level] && pattern.test(name);
 }
 
-/** What decides whether an event type starts enabled: any of the globs; none given is all. */
-export function parseGlobs(globs: readonly string[]): (name: string, level: number) => boolean {
-  const tests = globs.map(parseGlob);
-  return (name, level) => tests.length === 0 || tests.some((test) => test(name, level));
+/**
+ * What decides whether an event type is enabled: the last rule that matches it, a
+ * glob or, with `!` before it, one that switches off. No rules: all are enabled.
+ * Rules that do not parse (somebody is writing them) are passed over.
+ */
+export function parseRules(rules: readonly string[]): (name: string, level: number) => boolean {
+  const tests = rules.flatMap((rule) => {
+    try {
+      return [{ on: !rule.startsWith("!"), matches: parseGlob(rule.replace("!", "")) }];
+    } catch {
+      return [];
+    }
+  });
+  return (name, level) =>
+    tests.length === 0 || (tests.findLast(({ matches }) => matches(name, level))?.on ?? false);
 }

@@ -15,6 +15,11 @@ export const HEADER_BYTES = 4096;
 export const ENABLED_AT = 4096;
 /** Most event types of a session. */
 export const MAX_EVENTS = 8192;
+/** Where the event table starts, 256 bytes an event id. */
+export const EVENTS_AT = ENABLED_AT + MAX_EVENTS;
+/** Where ring 0 starts. */
+const RINGS_AT = EVENTS_AT + MAX_EVENTS * 256;
+const MAX_RINGS = 256;
 
 /** Geometry limits, as in session.h. */
 export const GEOMETRY = {
@@ -147,6 +152,8 @@ export interface SessionInfo {
   readonly alteredValues: number;
   readonly ringlessDiscarded: bigint;
   readonly streams: number;
+  /** The flush request that the consumer has carried out. */
+  readonly flushDone: number;
   /** errno of the consumer's last write, 0 when it went well. */
   readonly writeErrno: number;
 }
@@ -185,6 +192,7 @@ export function readHeader(header: Buffer): SessionInfo {
     alteredValues: header.readUInt32LE(at.altered_values),
     ringlessDiscarded: header.readBigUInt64LE(at.ringless_discarded),
     streams: header.readUInt32LE(at.streams),
+    flushDone: header.readUInt32LE(at.flush_done),
     writeErrno: header.readUInt32LE(at.write_errno),
   };
 }
@@ -195,4 +203,66 @@ function readText(header: Buffer, field: keyof typeof TEXT_BYTES): string {
   const end = bytes.indexOf(0);
   if (end < 0) throw new Error(`a damaged session file: ${field} does not end`);
   return bytes.toString("utf8", 0, end);
+}
+
+/** What a header names an event type: its name and level. */
+export function readEventEntry(entry: Buffer): { name: string; level: number } {
+  const end = entry.indexOf(0, 16);
+  return { name: entry.toString("utf8", 16, end < 0 ? entry.length : end), level: entry[8] ?? 0 };
+}
+
+/**
+ * The header's rules with one more, as bytes to write at the field's place.
+ * @throws Error when there is no room for it.
+ */
+export function addRule(header: Buffer, rule: string): Buffer {
+  const before = readText(header, "enable")
+    .split(",")
+    .filter((one) => one !== "" && one.replace("!", "") !== rule.replace("!", ""));
+  const bytes = Buffer.alloc(TEXT_BYTES.enable);
+  // No rule means all; with a first rule that has to be said.
+  const rules = before.length === 0 ? ["*", rule] : [...before, rule];
+  if (bytes.write(`${rules.join(",")}\0`) < Buffer.byteLength(rules.join(",")) + 1)
+    throw new Error("there is no room for another rule in the session; use wider globs");
+  return bytes;
+}
+
+/** Positions in the file of a session's rings. */
+export function ringsOf(header: Buffer): number[] {
+  const at = SESSION_OFFSETS;
+  const count = Math.min(header.readUInt32LE(at.ring_count), MAX_RINGS);
+  const bytes = Number(header.readBigUInt64LE(at.sub_buffer_size)) * header.readUInt32LE(at.sub_buffers);
+  if (bytes > GEOMETRY.maxRingBytes) return [];
+  return Array.from({ length: count }, (_, i) => RINGS_AT + i * (HEADER_BYTES + bytes));
+}
+
+/** Offsets in a ring's control block (struct bt_ring). */
+export const RING_OFFSETS = {
+  state: 0,
+  tid: 4,
+  published: 64,
+  discarded: 80,
+  current: 144,
+  progress: 192,
+} as const;
+const PROGRESS_BYTES = 48;
+
+/** What a ring's counters say beyond what its packets have told. */
+export function ringCounters(ring: Buffer): {
+  active: boolean;
+  pendingRecords: number;
+  pendingDiscarded: number;
+} {
+  const at = RING_OFFSETS;
+  const state = ring.readUInt32LE(at.state);
+  if (state !== 2 && state !== 3) return { active: false, pendingRecords: 0, pendingDiscarded: 0 };
+  const progress = at.progress + (ring.readUInt32LE(at.current) & 1) * PROGRESS_BYTES;
+  const told = ring.readBigUInt64LE(progress + 16);
+  const recorded = ring.readBigUInt64LE(progress + 24);
+  const published = ring.readBigUInt64LE(at.published) >> 33n;
+  return {
+    active: state === 2,
+    pendingRecords: Number((published - recorded) & 0x7fffffffn),
+    pendingDiscarded: Math.max(0, Number(ring.readBigUInt64LE(at.discarded) - told)),
+  };
 }

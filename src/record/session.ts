@@ -4,7 +4,7 @@
  * thread opens, any thread may attach.
  */
 import { metadataHead } from "../ctf/metadata-writer.ts";
-import { parseGlobs } from "./glob.ts";
+import { parseRules } from "./glob.ts";
 import { address, cString, ERROR_BYTES, type Native, textOf, viewOf } from "./native.ts";
 import { HEADER_BYTES, newHeader, readHeader, SESSION_OFFSETS, type SessionInfo } from "./session-file.ts";
 import { checkOptions, type RecordSettings, type SessionOptions, type Settings } from "./settings.ts";
@@ -110,9 +110,10 @@ export function attachThread(loaded: Native): boolean {
   const session = address(loaded.shim.bt_session());
   if (session === null) return false;
   const header = Buffer.from(viewOf(session, HEADER_BYTES));
-  const info = readHeader(header);
-  attach(loaded, parseGlobs(info.enable));
-  thread.session = { native: loaded, header, toDisk: info.traceDir !== "/" } satisfies OpenSession;
+  const { traceDir } = readHeader(header);
+  // Read anew for each event type: others may have changed the rules.
+  attach(loaded, (name, level) => parseRules(readHeader(header).enable)(name, level));
+  thread.session = { native: loaded, header, toDisk: traceDir !== "/" } satisfies OpenSession;
   return true;
 }
 

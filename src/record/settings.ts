@@ -3,7 +3,7 @@
  * the border. The command hands them to the traced process in one environment
  * variable.
  */
-import { parseGlobs } from "./glob.ts";
+import { parseGlob } from "./glob.ts";
 import { type Clock, CLOCKS, GEOMETRY, type Mode, MODES } from "./session-file.ts";
 
 /** What `openSession` takes. All have defaults. */
@@ -62,7 +62,7 @@ const MAX_ENABLE_BYTES = 1023;
  */
 export function checkOptions(options: SessionOptions = {}): Settings {
   const enable = options.enable ?? [];
-  parseGlobs(enable);
+  for (const glob of enable) parseGlob(glob);
   if (Buffer.byteLength(enable.join(",")) > MAX_ENABLE_BYTES)
     throw new Error(`the globs to enable take more than ${MAX_ENABLE_BYTES} bytes; use wildcards`);
   const subBufferSize = number(

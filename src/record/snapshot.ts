@@ -43,7 +43,8 @@ export function takeSnapshot(
   copyFileSync(join(traceDir, "metadata"), join(dir, "metadata"));
   const numbers = new Float64Array(5);
   const error = Buffer.alloc(ERROR_BYTES);
-  if (shim.bt_snapshot(cString(sessionPath), cString(dir), numbers, error) !== 0) throw new Error(textOf(error));
+  if (shim.bt_snapshot(cString(sessionPath), cString(dir), numbers, error) !== 0)
+    throw new Error(textOf(error));
   const [events = 0, discarded = 0, bytes = 0, streams = 0, dropped = 0] = numbers;
   return { traceDir: dir, events, discarded, bytes, streams, dropped };
 }

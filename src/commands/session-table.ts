@@ -1,0 +1,95 @@
+/**
+ * What `buntrace list` shows of a session. Runs in the command's process.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+
+import { isRunning } from "../record/process.ts";
+import type { FoundSession } from "../record/session-dir.ts";
+import { HEADER_BYTES, ringCounters, ringsOf } from "../record/session-file.ts";
+import { countText } from "../report/summary.ts";
+
+/** One session. */
+export interface SessionRow {
+  readonly pid: number;
+  readonly program: string;
+  readonly mode: string;
+  /** "live"; "stale": program and consumer are dead, `recover` finishes it; "finished": only its file is left. */
+  readonly state: "live" | "stale" | "finished";
+  /** Emitted so far: recorded, or still in the rings. */
+  readonly events: number;
+  readonly discarded: number;
+  readonly threads: number;
+  readonly ageSeconds: number;
+  readonly traceDir: string;
+}
+
+/** Reads a session's counters from its file. */
+export function sessionRow({ path, info }: FoundSession): SessionRow {
+  let events = Number(info.recordsWritten);
+  let discarded = Number(info.discardedTold + info.ringlessDiscarded);
+  let threads = 0;
+  const file = openSync(path, "r");
+  try {
+    const page = Buffer.alloc(HEADER_BYTES);
+    readSync(file, page, 0, HEADER_BYTES, 0);
+    for (const at of ringsOf(page)) {
+      if (readSync(file, page, 0, HEADER_BYTES, at) < HEADER_BYTES) break;
+      const ring = ringCounters(page);
+      events += ring.pendingRecords;
+      discarded += ring.pendingDiscarded;
+      if (ring.active) threads++;
+    }
+  } finally {
+    closeSync(file);
+  }
+  return {
+    pid: info.pid,
+    program: info.program,
+    mode: info.mode,
+    state: info.finished ? "finished" : isRunning(info.pid, info.processStart) ? "live" : "stale",
+    events,
+    discarded,
+    threads,
+    ageSeconds: Math.max(0, Math.round((Date.now() - Number(info.startedAtNs / 1_000_000n)) / 1000)),
+    traceDir: info.traceDir,
+  };
+}
+
+const HEADINGS = [
+  "PID",
+  "PROGRAM",
+  "MODE",
+  "STATE",
+  "THREADS",
+  "EVENTS",
+  "DISCARDED",
+  "AGE",
+  "TRACE",
+] as const;
+
+/** The rows as text columns, with a heading; one line when there are none. */
+export function sessionTable(rows: readonly SessionRow[]): string {
+  if (rows.length === 0) return "no program is being recorded\n";
+  const cells = rows.map((row) => [
+    String(row.pid),
+    row.program,
+    row.mode,
+    row.state,
+    String(row.threads),
+    countText(row.events),
+    countText(row.discarded),
+    `${row.ageSeconds} s`,
+    row.traceDir === "/" ? "(none)" : row.traceDir,
+  ]);
+  const all = [[...HEADINGS], ...cells];
+  const widths = HEADINGS.map((_, i) => Math.max(...all.map((line) => Bun.stringWidth(line[i] ?? ""))));
+  return all
+    .map(
+      (line) =>
+        `${line
+          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
