@@ -6,6 +6,7 @@
  * does not run.
  */
 import { instrument } from "./instrument/index.ts";
+import { nameThread } from "./record/name.ts";
 import { openRecordedSession, openSessionSync, warnOnce } from "./record/session.ts";
 import { settingsFromEnvironment } from "./record/settings.ts";
 
@@ -13,7 +14,14 @@ try {
   const settings = settingsFromEnvironment();
   if (settings) openRecordedSession(settings);
   else openSessionSync();
-  instrument();
+  nameThread(Bun.isMainThread ? "main" : workerName());
+  instrument(import.meta.path);
 } catch (error) {
   warnOnce(error instanceof Error ? error.message : String(error));
+}
+
+/** A Worker's own name (`new Worker(file, { name })`), where it has one. */
+function workerName(): string {
+  const { name } = globalThis as { name?: unknown };
+  return typeof name === "string" && name !== "" ? name : "worker";
 }

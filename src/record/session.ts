@@ -160,6 +160,7 @@ function createSession(
     error,
   );
   if (made !== 0) throw new Error(textOf(error));
+  process.env[SESSION_VARIABLE] = String(process.pid);
 }
 
 /** The program's name as file names and headers show it. */
@@ -173,6 +174,20 @@ function programName(): string {
     .replace(/[^A-Za-z0-9._-]/g, "_")
     .replace(/^\.+/, "_");
   return name.slice(0, MAX_PROGRAM_NAME) || "bun";
+}
+
+/**
+ * Names the process whose session Workers join, in the environment that they inherit:
+ * a Worker has a global object of its own, and no library is loaded to ask where
+ * nothing is traced.
+ */
+const SESSION_VARIABLE = "BUNTRACE_SESSION";
+
+/** A Worker joins the session of its process when it loads the library. */
+function joinInWorker(): void {
+  if (Bun.isMainThread || thread.attached || process.env[SESSION_VARIABLE] !== String(process.pid)) return;
+  const loaded = native();
+  if (typeof loaded !== "string") attachThread(loaded);
 }
 
 /** Polls until `done`, with growing pauses. */
@@ -223,3 +238,5 @@ function handle(open: OpenSession | undefined, ours: boolean): Session {
     [Symbol.asyncDispose]: close,
   };
 }
+
+joinInWorker();
