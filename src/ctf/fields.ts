@@ -71,7 +71,7 @@ export function layoutEnum(labels: EnumLabels): EnumLayout {
   if (pairs.length === 0) throw new Error("an enumeration needs at least one label");
   const seen = new Set<string>();
   for (const [label, value] of pairs) {
-    if (!/^[ -!#-[\]-~]{1,64}$/.test(label))
+    if (typeof label !== "string" || !/^[ -!#-[\]-~]{1,64}$/.test(label))
       throw new Error(
         `enumeration label ${JSON.stringify(label)}: use 1 to 64 printable ASCII characters, no quote or backslash`,
       );
@@ -129,7 +129,9 @@ export function checkFields(fields: readonly Field[]): void {
   if (fields.length > MAX_FIELDS) throw new Error(`${fields.length} fields; the most is ${MAX_FIELDS}`);
   const seen = new Set<string>();
   let bytes = 0;
-  for (const [name, type] of fields) {
+  for (const [i, pair] of (fields as readonly unknown[]).entries()) {
+    if (!Array.isArray(pair)) throw new Error(`field ${i} is no [name, type] pair`);
+    const [name, type]: readonly unknown[] = pair;
     if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name))
       throw new Error(
         `field name ${JSON.stringify(name)}: use letters, digits and _, not a digit first, at most 64`,

@@ -61,6 +61,11 @@ const END_FIELDS = [
   ["failed", "bool"],
 ] as const;
 
+/** The fields of a span's begin event. */
+export function spanFields(own: readonly Field[]): readonly Field[] {
+  return Array.isArray(own) ? [...BEGIN_FIELDS, ...own] : own;
+}
+
 /** Subclasses (a lazy query, say) may start work when `then` is called: left alone. */
 function isPlainPromise(value: unknown): value is Promise<unknown> {
   return value instanceof Promise && Object.getPrototypeOf(value) === Promise.prototype;
@@ -68,7 +73,7 @@ function isPlainPromise(value: unknown): value is Promise<unknown> {
 
 /** Defines a span's two event types and its face. */
 export function defineSpan<F extends readonly Field[]>(name: string, fields: F, level: number): Span<F> {
-  const { writer: begin } = defineEvent(`${name}_begin`, level, "span_begin", [...BEGIN_FIELDS, ...fields]);
+  const { writer: begin } = defineEvent(`${name}_begin`, level, "span_begin", spanFields(fields));
   const { writer: end } = defineEvent(`${name}_end`, level, "span_end", END_FIELDS);
 
   class Entered implements Disposable {

@@ -10,10 +10,14 @@ import {
   type Field,
   type FieldType,
 } from "../ctf/fields.ts";
+import { eventBlock } from "../ctf/metadata-writer.ts";
 import { type Counter, defineCounter } from "./counter.ts";
 import { isLevel, type Level, LEVELS } from "./levels.ts";
-import { defineSpan, type Span } from "./span.ts";
+import { defineSpan, type Span, spanFields } from "./span.ts";
 import { defineEvent } from "./thread.ts";
+
+/** Longest text of an event type in the metadata; shim.c puts it together in 64 KiB. */
+const MAX_DECLARATION_BYTES = 65_000;
 
 /** The TypeScript value of a field type. */
 export type ValueOf<T extends FieldType> = T extends "u64" | "i64"
@@ -99,7 +103,7 @@ export function provider(name: string): Provider {
       defineTracepoint(`${name}:${checkName("tracepoint", event)}`, list(fields), options),
     span: (event, fields, options) => {
       const all = list(fields);
-      checkDefinition(`${name}:${event}`, all);
+      checkDefinition(`${name}:${event}`, spanFields(all));
       return defineSpan(`${name}:${checkName("span", event)}`, all, levelOf(options));
     },
     counter: (event, type = "f64", options) => {
@@ -147,6 +151,12 @@ function checkName(what: string, name: string): string {
 function checkDefinition(name: string, fields: readonly Field[]): void {
   try {
     checkFields(fields);
+    const { before, after } = eventBlock(name, 0, "event", fields);
+    const bytes = before.length + after.length;
+    if (bytes > MAX_DECLARATION_BYTES)
+      throw new Error(
+        `the declaration takes ${bytes} bytes; the most is ${MAX_DECLARATION_BYTES}: use fewer or shorter labels`,
+      );
   } catch (error) {
     throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
   }
