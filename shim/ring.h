@@ -26,8 +26,9 @@
  * stays this far from the sub-buffer's end. */
 #define BT_COPY_SLACK 8u
 
-/* Longer payloads are left to memcpy. */
-#define BT_COPY_WORDS_MAX 64u
+/* Longer payloads are left to the slow path and its memcpy: a call there costs
+ * little beside the copy. */
+#define BT_COPY_WORDS_MAX 256u
 
 /* The owner's private side of a ring. JavaScript holds its address and passes
  * it back, and cannot write to it. */
@@ -174,7 +175,8 @@ static inline enum bt_committed bt_commit_slow(struct bt_writer *w, uint32_t id,
 	return switched ? BT_STORED_SWITCHED : BT_STORED;
 }
 
-/* The fast path. False: nothing was done, take the slow path. */
+/* The fast path. False: nothing was done, take the slow path. Calls nothing, so
+ * that the compiler keeps all of it in scratch registers. */
 static inline bool bt_commit_fast(struct bt_writer *w, uint32_t id, uint32_t length, uint64_t ts)
 {
 	uint64_t pos = w->pos;
@@ -183,22 +185,18 @@ static inline bool bt_commit_fast(struct bt_writer *w, uint32_t id, uint32_t len
 	const uint8_t *from = w->staging;
 
 	/* A ts below last_ts makes the difference huge: the slow path's too. */
-	if (bt_unlikely(end > w->limit || id >= BT_EXTENDED_ID ||
+	if (bt_unlikely(end > w->limit || id >= BT_EXTENDED_ID || length > BT_COPY_WORDS_MAX ||
 			ts - w->last_ts >= BT_COMPACT_SPAN))
 		return false;
 	bt_put32(to, id | (uint32_t)ts << 5);
 	to += BT_COMPACT_HEADER;
-	if (bt_likely(length <= BT_COPY_WORDS_MAX)) {
-		/* Words of 8, as JavaScript wrote most of them: a wider load over
-		 * two fresh stores would wait for both to reach the cache. */
-		for (uint32_t i = 0; i < length; i += 8) {
-			uint64_t word;
+	/* Words of 8, as JavaScript wrote most of them: a wider load over two fresh
+	 * stores would wait for both to reach the cache. */
+	for (uint32_t i = 0; i < length; i += 8) {
+		uint64_t word;
 
-			memcpy(&word, from + i, 8);
-			memcpy(to + i, &word, 8);
-		}
-	} else {
-		memcpy(to, from, length);
+		memcpy(&word, from + i, 8);
+		memcpy(to + i, &word, 8);
 	}
 	bt_publish(w, end, ts);
 	return true;

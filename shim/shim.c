@@ -388,12 +388,27 @@ static __attribute__((noinline)) void commit_slow(struct bt_writer *w, int32_t i
 		bt_signal_consumer(t->handle, SIGUSR1);
 }
 
-/* Commits the event whose payload, `length` bytes, lies in the staging area.
- * The one hot call. */
+/* Where cycles are not to be trusted. */
+static __attribute__((noinline)) void commit_monotonic(struct bt_writer *w, int32_t id, uint32_t length)
+{
+	uint64_t ts = bt_now(BT_MONOTONIC) - w->base;
+
+	if (!bt_commit_fast(w, (uint32_t)id, length, ts))
+		commit_slow(w, id, length, ts);
+}
+
+/* Commits the event whose payload, `length` bytes, lies in the staging area. The
+ * one hot call: everything else it may have to do is a jump to another function, so
+ * that it has no register to save. */
 BT_EXPORT void bt_commit(struct bt_writer *w, int32_t id, int32_t length)
 {
-	uint64_t ts = bt_now(w->clock) - w->base;
+	uint64_t ts;
 
+	if (bt_unlikely(w->clock != BT_CYCLES)) {
+		commit_monotonic(w, id, (uint32_t)length);
+		return;
+	}
+	ts = bt_cycles() - w->base;
 	if (bt_unlikely(!bt_commit_fast(w, (uint32_t)id, (uint32_t)length, ts)))
 		commit_slow(w, id, (uint32_t)length, ts);
 }
