@@ -16,6 +16,7 @@ export {
   type NamedValuesOf,
   type Provider,
   provider,
+  type SpanOptions,
   type Tracepoint,
   type ValueOf,
   type ValuesOf,

@@ -4,6 +4,8 @@
  * symbol, so that two copies of the library in one program (the command's and
  * the program's own) and reloaded modules (`--hot`) find the same one.
  */
+import type { AsyncLocalStorage } from "node:async_hooks";
+
 import { type Field, MAX_PAYLOAD_BYTES } from "../ctf/fields.ts";
 import { type EventKind, eventBlock } from "../ctf/metadata-writer.ts";
 import { address, cString, loadNative, type Native, viewOf } from "./native.ts";
@@ -35,6 +37,8 @@ interface ThreadState {
   lastSpan: number;
   /** The innermost synchronous span, 0 when there is none. */
   currentSpan: number;
+  /** The span around across awaits; made by span.ts when the first one needs it. */
+  spans: AsyncLocalStorage<number> | undefined;
   /** Whatever the session keeps; only session.ts looks inside. */
   session: unknown;
 }
@@ -49,6 +53,7 @@ export const thread: ThreadState = ((globalThis as { [KEY]?: ThreadState })[KEY]
   attached: undefined,
   lastSpan: 0,
   currentSpan: 0,
+  spans: undefined,
   session: undefined,
 });
 

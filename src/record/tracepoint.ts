@@ -13,7 +13,7 @@ import {
 import { eventBlock } from "../ctf/metadata-writer.ts";
 import { type Counter, defineCounter } from "./counter.ts";
 import { isLevel, type Level, LEVELS } from "./levels.ts";
-import { defineSpan, type Span, spanFields } from "./span.ts";
+import { defineSpan, type Span, spanEndFields, spanFields } from "./span.ts";
 import { defineEvent } from "./thread.ts";
 
 /** Longest text of an event type in the metadata; shim.c puts it together in 64 KiB. */
@@ -65,6 +65,12 @@ export interface DefinitionOptions {
   readonly level?: Level;
 }
 
+/** Options of a span. */
+export interface SpanOptions<E extends readonly Field[]> extends DefinitionOptions {
+  /** Fields of the end event: what is known when the work is done, a status say. */
+  readonly end?: E;
+}
+
 /** A named group of event types: a library, a subsystem, a program. */
 export interface Provider {
   readonly name: string;
@@ -78,11 +84,11 @@ export interface Provider {
     options?: DefinitionOptions,
   ): Tracepoint<F>;
   /** Defines a span: two events around a piece of work. @throws Error as `tracepoint` does. */
-  span<const F extends readonly Field[] = readonly []>(
+  span<const F extends readonly Field[] = readonly [], const E extends readonly Field[] = readonly []>(
     name: string,
     fields?: F,
-    options?: DefinitionOptions,
-  ): Span<F>;
+    options?: SpanOptions<E>,
+  ): Span<F, E>;
   /** Defines a counter: a number over time. @throws Error as `tracepoint` does. */
   counter(name: string, type?: CounterType, options?: DefinitionOptions): Counter;
 }
@@ -102,9 +108,10 @@ export function provider(name: string): Provider {
     tracepoint: (event, fields, options) =>
       defineTracepoint(`${name}:${checkName("tracepoint", event)}`, list(fields), options),
     span: (event, fields, options) => {
-      const all = list(fields);
-      checkDefinition(`${name}:${event}`, spanFields(all));
-      return defineSpan(`${name}:${checkName("span", event)}`, all, levelOf(options));
+      const [own, end] = [list(fields), list(options?.end)];
+      checkDefinition(`${name}:${event}`, spanFields(own));
+      checkDefinition(`${name}:${event}`, spanEndFields(end));
+      return defineSpan(`${name}:${checkName("span", event)}`, own, end, levelOf(options));
     },
     counter: (event, type = "f64", options) => {
       const fields: readonly Field[] = [["value", type]];
