@@ -105,8 +105,9 @@ export function toArray(value: unknown, type: NumberType, most: number, altered:
   const Constructor = CONSTRUCTORS[type];
   const tag = tagOf(value);
   if (tag === Constructor.name) return value as Numbers;
-  if (type === "u8" && value instanceof ArrayBuffer) return new Uint8Array(value);
   try {
+    // A proxy's traps and a detached buffer throw here.
+    if (type === "u8" && value instanceof ArrayBuffer) return new Uint8Array(value);
     const list = value as ArrayLike<unknown>;
     const length = Math.min(Math.max(0, Math.trunc(Number(list.length))) || 0, most + 1);
     if (list === null || typeof list !== "object") altered();

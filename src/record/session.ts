@@ -219,8 +219,8 @@ function handle(open: OpenSession | undefined, ours: boolean): Session {
     if (!open || !ours || thread.session !== open) return;
     detach();
     thread.session = undefined;
-    open.native.shim.bt_stop();
-    await until(() => isFinished(open), "finish");
+    // Told again and again: the consumer may not be up yet, or die and another take over.
+    await until(() => isFinished(open) || open.native.shim.bt_stop() > 0, "finish");
   };
   return {
     recording: open !== undefined,
