@@ -3,6 +3,8 @@
  * `flush`, `stop`, `snapshot`, and `recover` for programs that are gone. They share
  * one thing, the session file of a pid. Run in the command's process.
  */
+import { rmSync } from "node:fs";
+
 import type { Command } from "commander";
 
 import { UserError } from "../errors.ts";
@@ -14,7 +16,7 @@ import { defaultSessionDir } from "../record/settings.ts";
 import { switchEvents } from "../record/switch.ts";
 import { DEFAULT_SNAPSHOT_OUTPUT, takeSnapshot } from "../record/snapshot.ts";
 import { native } from "../record/thread.ts";
-import { bytesText, countText } from "../report/summary.ts";
+import { bytesText, countText, many } from "../report/summary.ts";
 import { recoverSession } from "./recover.ts";
 import { sessionRow, sessionTable } from "./session-table.ts";
 
@@ -94,7 +96,7 @@ function switchIn(pid: string, glob: string, on: boolean, options: DirOption): v
   const { session } = find(pid, options);
   const { switched, names } = attempt(() => switchEvents(session.path, glob, on));
   process.stderr.write(
-    `buntrace: ${switched} event types switched ${on ? "on" : "off"} in ${pid}` +
+    `buntrace: ${many(switched, "event type")} switched ${on ? "on" : "off"} in ${pid}` +
       `${names === 0 ? "; none has such a name yet, later ones will be" : ""}\n`,
   );
 }
@@ -143,6 +145,7 @@ async function recover(pid: string | undefined, options: DirOption): Promise<voi
   for (const session of chosen) {
     const { state, text } = await recoverSession(shim, session);
     if (state === "failed") failed++;
+    if (state === "recovered") rmSync(session.path, { force: true });
     if (state !== "live" || pid !== undefined) process.stderr.write(`buntrace: ${text}\n`);
   }
   if (chosen.length === 0) process.stderr.write(`buntrace: nothing to recover in ${options.sessionDir}\n`);

@@ -115,7 +115,7 @@ async function record(program: string, args: string[], options: RecordOptions): 
     return { events, bytes, lost, seconds: (performance.now() - start) / 1000 };
   });
   await child.exited;
-  const unfinished = await sessions.finished();
+  const unfinished = await sessions.finished(native);
   progress.stop();
   // Not console.error, which paints terminals red.
   process.stderr.write(`${closingLine(sessions.totals(), settings.output, unfinished)}\n`);

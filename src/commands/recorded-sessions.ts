@@ -5,8 +5,10 @@
  */
 import { rmSync } from "node:fs";
 
+import type { Native } from "../record/native.ts";
 import { isRunning } from "../record/process.ts";
 import { findSessions, type FoundSession } from "../record/session-dir.ts";
+import { recoverSession } from "./recover.ts";
 
 /** How long a consumer may take to write the rest: longer than its own grace period for a full disk. */
 const FINISH_TIMEOUT_MS = 15_000;
@@ -63,16 +65,25 @@ export class RecordedSessions {
     };
   }
 
-  /** Waits until every session whose program has ended is finished. */
-  async finished(): Promise<Unfinished> {
+  /**
+   * Waits until every session whose program has ended is finished. Where the
+   * consumer died as well, another one is run on the session file.
+   */
+  async finished(shim: Native): Promise<Unfinished> {
     const deadline = performance.now() + FINISH_TIMEOUT_MS;
+    const failed = new Set<string>();
     for (let pause = 0.5; ; pause = Math.min(pause * 1.5, 50)) {
       const open = this.#all().filter(({ info }) => !info.finished);
       const dead = open.filter(({ info }) => !isRunning(info.pid, info.processStart));
-      const broken = dead.filter(({ info }) => info.consumerDied).map(({ path }) => path);
-      if (dead.length === broken.length || performance.now() > deadline)
+      for (const session of dead) {
+        if (failed.has(session.path) || !session.info.consumerDied) continue;
+        const { state } = await recoverSession(shim, session);
+        if (state === "failed") failed.add(session.path);
+      }
+      const waiting = dead.filter(({ path }) => !failed.has(path));
+      if (waiting.length === 0 || performance.now() > deadline)
         return { running: open.length - dead.length, broken: dead.map(({ path }) => path) };
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await Bun.sleep(pause);
     }
   }
 

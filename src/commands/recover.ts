@@ -1,14 +1,11 @@
 /**
  * Recovering one session whose program and consumer both died: the consumer program
  * is run on the session file once more; it finds the program dead, writes what is
- * left and removes the file. Runs in the command's process.
+ * left. Runs in the command's process.
  */
-import { existsSync, rmSync } from "node:fs";
-
 import type { Native } from "../record/native.ts";
 import type { FoundSession } from "../record/session-dir.ts";
 import { isRunning } from "../record/process.ts";
-import { countText } from "../report/summary.ts";
 
 /** What became of a session. */
 export interface Recovered {
@@ -24,18 +21,12 @@ export async function recoverSession(
   { path, info }: FoundSession,
 ): Promise<Recovered> {
   const what = `${info.program} (pid ${info.pid})`;
-  if (info.finished) {
-    rmSync(path, { force: true });
-    return { state: "recovered", text: `${what} was complete already: ${info.traceDir}` };
-  }
+  if (info.finished) return { state: "recovered", text: `${what} was complete: ${info.traceDir}` };
   if (isRunning(info.pid, info.processStart)) return { state: "live", text: `${what} is still running` };
   const consumer = Bun.spawn([consumerPath, path], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
   const [errors, status] = await Promise.all([consumer.stderr.text(), consumer.exited]);
   if (errors.includes("has a consumer already"))
     return { state: "live", text: `${what} has a consumer that is still writing` };
-  if (status !== 0 || existsSync(path)) return { state: "failed", text: `${what}: ${errors.trim()}` };
-  return {
-    state: "recovered",
-    text: `${what} recovered, ${countText(Number(info.recordsWritten))} events were on disk before -> ${info.traceDir}`,
-  };
+  if (status !== 0) return { state: "failed", text: `${what}: ${errors.trim()}` };
+  return { state: "recovered", text: `${what} recovered -> ${info.traceDir}` };
 }

@@ -20,7 +20,8 @@ export function countText(count: number): string {
   return count.toLocaleString("en-US");
 }
 
-function many(count: number, one: string): string {
+/** A count with its noun. */
+export function many(count: number, one: string): string {
   return `${countText(count)} ${one}${count === 1 ? "" : "s"}`;
 }
 

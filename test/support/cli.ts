@@ -14,11 +14,11 @@ export function startCli(
   place: Place,
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
-): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+): Bun.Subprocess<"pipe", "pipe", "pipe"> {
   return Bun.spawn([process.execPath, CLI, ...args], {
     cwd: place.dir,
     env: { ...process.env, BUNTRACE_SESSION_DIR: place.sessionDir, NO_COLOR: "1", ...env },
-    stdin: "ignore",
+    stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -1,0 +1,271 @@
+/**
+ * The commands that steer running programs, as an operator uses them: each acts on a
+ * program that emits all the while, which must not notice.
+ */
+import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { readReport, readTrace } from "../support/babeltrace.ts";
+import { cli, startCli } from "../support/cli.ts";
+import { Place } from "../support/place.ts";
+import { consumersOf, isAlive, waitFor } from "../support/processes.ts";
+
+const LIBRARY = join(import.meta.dirname, "../../src/index.ts");
+
+/**
+ * Emits `test:a` and `test:b` (level debug) with one number in turn, a hundred a
+ * tick; `test:late` is defined when a line comes in; ends when its input does.
+ */
+const STEADY = `
+import { provider } from ${JSON.stringify(LIBRARY)};
+const test = provider("test");
+const a = test.tracepoint("a", [["n", "u32"]]);
+const b = test.tracepoint("b", [["n", "u32"]], { level: "debug" });
+let n = 0;
+const timer = setInterval(() => { for (let i = 0; i < 100; i++) { a(n); b(n); n++; } }, 2);
+console.log(process.pid);
+for await (const line of console) {
+  if (line === "") continue; // at the input's end
+  test.tracepoint("late", [["n", "u32"]])(n);
+  console.log(line, n);
+}
+clearInterval(timer);
+console.log("emitted", n);
+`;
+
+/** A recorded program that runs until \`end\`. */
+async function steady(place: Place, options: readonly string[] = []) {
+  writeFileSync(join(place.dir, "steady.ts"), STEADY);
+  const recorder = startCli(place, ["record", "-e", "test:*", ...options, "steady.ts"]);
+  const reader = recorder.stdout.getReader();
+  let seen = "";
+  const line = async (): Promise<string> => {
+    while (!seen.includes("\n")) seen += new TextDecoder().decode((await reader.read()).value);
+    const end = seen.indexOf("\n");
+    const text = seen.slice(0, end);
+    seen = seen.slice(end + 1);
+    return text;
+  };
+  return {
+    recorder,
+    pid: await line(),
+    /** Has the program define and emit \`test:late\`. */
+    async ask(): Promise<void> {
+      recorder.stdin.write("x\n");
+      recorder.stdin.flush();
+      await line();
+    },
+    /** Ends the program. @returns how many of each it emitted. */
+    async end(): Promise<number> {
+      recorder.stdin.end();
+      const emitted = Number((await line()).replace("emitted ", ""));
+      expect(await recorder.exited).toBe(0);
+      return emitted;
+    },
+  };
+}
+
+type Steady = Awaited<ReturnType<typeof steady>>;
+
+async function listed(place: Place, pid: string): Promise<Record<string, unknown>> {
+  const { stdout, status } = await cli(place, ["list", "--json"]);
+  expect(status).toBe(0);
+  const rows = stdout
+    .trimEnd()
+    .split("\n")
+    .map((text) => JSON.parse(text) as Record<string, unknown>);
+  return rows.find((row) => String(row["pid"]) === pid) ?? {};
+}
+
+const numbers = async (dir: string, name: string): Promise<number[]> =>
+  (await readTrace(dir)).filter((event) => event.name === name).map(({ fields }) => Number(fields["n"]));
+
+const gapless = (values: readonly number[]): boolean => values.every((n, i) => n === (values[0] ?? 0) + i);
+
+async function pause(program: Steady): Promise<void> {
+  await program.ask();
+  await Bun.sleep(50);
+  await program.ask();
+}
+
+test("list shows a live session and its counters, and nothing when there is none", async () => {
+  await using place = new Place();
+  expect((await cli(place, ["list"])).stdout).toBe("no program is being recorded\n");
+  const program = await steady(place);
+  await pause(program);
+  const first = await listed(place, program.pid);
+  expect(first).toMatchObject({
+    program: "steady",
+    mode: "discard",
+    state: "live",
+    threads: 1,
+    discarded: 0,
+  });
+  await pause(program);
+  const second = await listed(place, program.pid);
+  expect(Number(second["events"])).toBeGreaterThan(Number(first["events"]));
+  expect((await cli(place, ["list"])).stdout).toMatch(
+    /^PID +PROGRAM +MODE.*\n\d+ +steady +discard +live +1 /,
+  );
+  await program.end();
+});
+
+test("disable and enable act on the running program, with levels, and on types declared later", async () => {
+  await using place = new Place();
+  const program = await steady(place);
+  const off = await cli(place, ["disable", program.pid, "test:*"]);
+  expect(off.stderr).toBe(`buntrace: 2 event types switched off in ${program.pid}\n`);
+  await pause(program); // test:late is declared now: off by the same rule
+  const on = await cli(place, ["enable", program.pid, "test:*@info"]);
+  expect(on.stderr).toBe(`buntrace: 2 event types switched on in ${program.pid}\n`);
+  await pause(program);
+  const emitted = await program.end();
+  const output = join(place.dir, "buntrace.data");
+  const [a, b, late] = [
+    await numbers(output, "test:a"),
+    await numbers(output, "test:b"),
+    await numbers(output, "test:late"),
+  ];
+  // b (debug) up to the switch, a before it and after, nothing doubled.
+  expect(gapless(b)).toBe(true);
+  expect(b.length).toBeLessThan(emitted);
+  const gap = a.findIndex((n, i) => n !== i);
+  expect(gap).toBeGreaterThanOrEqual(0);
+  expect(gapless(a.slice(0, gap)) && gapless(a.slice(gap))).toBe(true);
+  expect(a.at(-1)).toBe(emitted - 1);
+  expect(late).toHaveLength(2);
+});
+
+test("flush: what was emitted before is on disk when it returns", async () => {
+  await using place = new Place();
+  const program = await steady(place, ["--flush-period", "1000s"]);
+  await program.ask();
+  expect((await cli(place, ["flush", program.pid])).status).toBe(0);
+  expect(await numbers(join(place.dir, "buntrace.data"), "test:late")).toHaveLength(1);
+  await program.end();
+});
+
+test("stop ends the recording with everything before it; the program runs on", async () => {
+  await using place = new Place();
+  const program = await steady(place);
+  await pause(program);
+  const { stderr, status } = await cli(place, ["stop", program.pid]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining("is no longer recorded") });
+  const output = join(place.dir, "buntrace.data");
+  const before = await numbers(output, "test:a");
+  await pause(program);
+  const emitted = await program.end();
+  const after = await numbers(output, "test:a");
+  expect(after).toEqual(before);
+  expect(gapless(after) && after[0] === 0).toBe(true);
+  expect(after.length).toBeLessThan(emitted);
+});
+
+test.each(["discard", "overwrite", "block"])(
+  "snapshot in %s mode: the newest events, whole, the rest counted",
+  async (mode) => {
+    await using place = new Place();
+    const small = ["--sub-buffer-size", "4K", "--sub-buffers", "4"];
+    const program = await steady(place, ["--mode", mode, ...small]);
+    await pause(program);
+    await pause(program);
+    for (let i = 0; i < 5; i++) {
+      const { stderr, status } = await cli(place, ["snapshot", program.pid, "-o", "snap"]);
+      expect({ status, stderr }).toEqual({
+        status: 0,
+        stderr: expect.stringMatching(/^buntrace: [\d,]+ events/),
+      });
+      const { events, discarded } = await readReport(join(place.dir, "snap"));
+      const a = events.filter(({ name }) => name === "test:a").map(({ fields }) => Number(fields["n"]));
+      expect(a.length).toBeGreaterThan(100);
+      expect(gapless(a)).toBe(true);
+      // Emitted up to the snapshot = recorded in it + discarded in it: a and b in turn
+      // (the last b may not be there yet), test:late four times and once a round.
+      expect(events.length + discarded - 2 * (a.at(-1)! + 1)).toBeWithin(3 + i, 5 + i);
+      await program.ask();
+    }
+    const emitted = await program.end();
+    const { events, discarded } = await readReport(join(place.dir, "buntrace.data"));
+    expect(events.length + discarded).toBe(2 * emitted + 9);
+    if (mode !== "overwrite") expect(discarded).toBe(0);
+  },
+);
+
+test("recover finishes what program and consumer left when both were killed", async () => {
+  await using place = new Place();
+  const program = await steady(place, ["--flush-period", "1000s"]);
+  await pause(program);
+  // The recorder would recover by itself: it goes first.
+  program.recorder.kill("SIGKILL");
+  const [consumer] = consumersOf(place.sessionDir);
+  process.kill(consumer!, "SIGKILL");
+  process.kill(Number(program.pid), "SIGKILL");
+  await waitFor("all to die", () => !isAlive(consumer!) && !isAlive(Number(program.pid)));
+  expect(await listed(place, program.pid)).toMatchObject({ state: "stale" });
+  const { stderr, status } = await cli(place, ["recover"]);
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: expect.stringContaining(`steady (pid ${program.pid}) recovered`),
+  });
+  expect(place.sessions()).toEqual([]);
+  const output = join(place.dir, "buntrace.data");
+  const a = await numbers(output, "test:a");
+  expect(a.length).toBeGreaterThan(0);
+  expect(gapless(a) && a[0] === 0).toBe(true);
+  expect(await numbers(output, "test:late")).toHaveLength(2);
+  expect((await cli(place, ["recover"])).stderr).toMatch(/^buntrace: nothing to recover/);
+});
+
+test("record recovers by itself when the consumer died", async () => {
+  await using place = new Place();
+  const program = await steady(place, ["--flush-period", "1000s"]);
+  await program.ask();
+  process.kill(consumersOf(place.sessionDir)[0]!, "SIGKILL");
+  const emitted = await program.end();
+  const output = join(place.dir, "buntrace.data");
+  expect(await numbers(output, "test:a")).toEqual(Array.from({ length: emitted }, (_, i) => i));
+  expect(place.sessions()).toEqual([]);
+});
+
+test("a consumer that is killed again and again is replaced; each event is there once", async () => {
+  await using place = new Place();
+  const program = await steady(place, [
+    "--sub-buffer-size",
+    "4K",
+    "--sub-buffers",
+    "64",
+    "--mode",
+    "block",
+    "--block-timeout",
+    "60s",
+  ]);
+  for (let i = 0; i < 3; i++) {
+    const [consumer] = await waitFor("a consumer", () => {
+      const found = consumersOf(place.sessionDir);
+      return found.length > 0 && found;
+    });
+    process.kill(consumer!, "SIGKILL");
+    await waitFor("another consumer", () => consumersOf(place.sessionDir).some((pid) => pid !== consumer));
+    await Bun.sleep(20);
+  }
+  const emitted = await program.end();
+  const expected = Array.from({ length: emitted }, (_, i) => i);
+  const output = join(place.dir, "buntrace.data");
+  expect(await numbers(output, "test:a")).toEqual(expected);
+  expect(await numbers(output, "test:b")).toEqual(expected);
+});
+
+test.each([
+  [["enable", "99999999", "*"], 1, /^buntrace: no program with pid 99999999 is being recorded/],
+  [["flush", "x"], 1, /^buntrace: no program with pid x is being recorded/],
+  [["enable", "1", "x["], 1, /^buntrace: bad glob "x\["/],
+  [["stop"], 2, /^buntrace: missing required argument 'pid'/],
+  [["recover", "1"], 1, /^buntrace: there is no session file of pid 1 in /],
+] as const)("%j is refused in one line", async (args, status, line) => {
+  await using place = new Place();
+  const result = await cli(place, args);
+  expect(result.stderr).toMatch(line);
+  expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+  expect(result.status).toBe(status);
+});
