@@ -349,6 +349,7 @@ export class Walk {
       sink.text(type, start, stop);
       return;
     }
+    this.#spend(String(type.length), type.element);
     const stride = this.#stride(type.element, sink);
     if (stride !== undefined) this.#bits += stride * type.length;
     else this.#elements(type, String(type.length), sink);
@@ -373,6 +374,7 @@ export class Walk {
       sink?.text(type, start, stop);
       return;
     }
+    this.#spend(length, type.element);
     const stride = this.#stride(type.element, sink);
     if (stride !== undefined && stride % unit === 0) {
       this.#checkLength(length, stride / unit);
@@ -390,11 +392,8 @@ export class Walk {
   #elements(type: ArrayType | SequenceType, length: string, sink: Sink | undefined): void {
     this.flush();
     const index = this.name("i");
-    const { unit, endless } = this.#options;
+    const { unit } = this.#options;
     sink?.beginArray(type, length, index);
-    if (endless !== undefined && minimumBits(type.element) === 0) {
-      this.line(`if (!((budget -= ${length}) >= 0)) { ${endless} }`);
-    }
     this.line(`for (let ${index} = 0; ${index} < ${length}; ${index}++) {`);
     // An element may end less aligned than it begins.
     this.restart();
@@ -410,6 +409,13 @@ export class Walk {
     this.#aligned = unit;
     this.#checked = 0;
     sink?.endArray(type);
+  }
+
+  /** Counts elements that may have no data: nothing else bounds how many there are. */
+  #spend(length: string, element: FieldType): void {
+    const { endless } = this.#options;
+    if (endless === undefined || minimumBits(element) > 0) return;
+    this.line(`if (!((budget -= ${length}) >= 0)) { ${endless} }`);
   }
 
   /** Bits from one element to the next, where they are the same for all and nothing is to be done with any. */
@@ -496,7 +502,7 @@ export class Walk {
 const RUNTIME = { ...runtime };
 
 /** Elements without any data that one event, or one packet's header, may have. */
-export const ELEMENT_BUDGET = 1_000_000;
+export const ELEMENT_BUDGET = 65_536;
 
 /** Code of the value as a number; integers beyond 2^53 lose their lowest bits. */
 export function numberCode(value: IntegerCode): string {

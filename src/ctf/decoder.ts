@@ -230,14 +230,13 @@ export class StreamDecoder {
   #isBytewise(): boolean {
     const { eventHeader, events } = this.streamClass;
     try {
-      if (eventHeader !== undefined && !isMadeOfBytes(eventHeader)) {
-        const walk = new Walk({ unit: 8, clock: false }, new References([eventHeader]));
-        walk.walk(eventHeader, undefined);
-        walk.flush();
-      }
+      if (eventHeader !== undefined) tryBytes(eventHeader);
       for (const event of events) {
-        if (scopesOf(event).every(({ type }) => isMadeOfBytes(type))) continue;
-        this.#walkBody(new Walk({ unit: 8, clock: false }, this.#bodyReferences(event)), event, undefined);
+        const scopes = scopesOf(event).map(({ type }) => type);
+        // Members keep their alignment in a structure around them, and their order.
+        const members = scopes.map((type) => ({ name: "", rawName: "", type, hidden: false }));
+        const align = scopes.reduce((most, type) => Math.max(most, type.align), 1);
+        tryBytes({ kind: "struct", align, members });
       }
       return true;
     } catch (error) {
@@ -382,7 +381,7 @@ export class StreamDecoder {
     const scopes = scopesOf(event);
     const aligned = scopes.every(({ type }) => type.align <= this.unit);
     const sizes = scopes.map(({ type }) => staticBits(type));
-    if (!aligned || movesClock(event)) return -1;
+    if (!aligned || movesClock(event) || scopes.some(({ type }) => hasEmptyElements(type))) return -1;
     let total = 0;
     for (const [index, size] of sizes.entries()) {
       if (size === undefined) return -1;
@@ -408,12 +407,26 @@ const NOTHING_AROUND: AroundScan = { before: "", after: "" };
 
 const NOTHING: StructType = { kind: "struct", align: 1, members: [] };
 
+/** @throws NotBytewise when a walk that visits everything cannot count bytes */
+function tryBytes(scope: StructType): void {
+  if (isMadeOfBytes(scope)) return;
+  const walk = new Walk({ unit: 8, clock: false }, new References([scope]));
+  walk.walk(scope, new IdSink(walk, new Set()));
+  walk.flush();
+}
+
 /** Whether a type cannot but start and end on bytes, if it starts on one. */
 function isMadeOfBytes(type: FieldType): boolean {
   const integer = integerOf(type);
   if (integer !== undefined) return integer.size % 8 === 0 && integer.align % 8 === 0;
   if (type.kind === "float") return type.align % 8 === 0;
   return childrenOf(type).every(isMadeOfBytes);
+}
+
+/** Whether there are arrays of elements without data, which must be counted. */
+function hasEmptyElements(type: FieldType): boolean {
+  if (type.kind === "array" && type.length > 0 && minimumBits(type.element) === 0) return true;
+  return childrenOf(type).some(hasEmptyElements);
 }
 
 function countFields(event: EventClass): number {

@@ -33,6 +33,8 @@ export function tokenize(text: string, file: string): Token[] {
     const start = TOKEN.lastIndex;
     const match = TOKEN.exec(text);
     if (match === null) {
+      // A quote without its other half: the text was cut there. The parser finds the end too early.
+      if (text[start] === '"' || text[start] === "'") break;
       throw new CtfError(`unexpected ${JSON.stringify(text[start])} in the metadata`, { file, line });
     }
     const [whole, , word, integer, quoted, character, punctuation] = match;

@@ -41,9 +41,6 @@ const TYPE_WORDS: ReadonlySet<string> = new Set([
   "_Imaginary",
 ]);
 
-/** Thrown inside the parser where the text ends in the middle of a declaration. */
-class UnexpectedEnd extends CtfError {}
-
 /**
  * Parses the text of a trace's metadata. A last declaration that the text breaks off in is left out and reported in the
  * result: that is what a writer leaves that died.
@@ -71,19 +68,30 @@ export function parseTsdl(text: string, file: string): Metadata {
     const declarations: (Typealias | Typedef | TypeDeclaration)[] = [];
     while (peek().kind !== "end") {
       const { line } = peek();
+      const start = at;
       try {
         const word = peek().text;
         if (peek().kind === "word" && BLOCKS.has(word)) blocks.push(parseBlock());
         else if (word === ";") next();
         else declarations.push(parseDeclaration());
       } catch (error) {
-        if (error instanceof UnexpectedEnd && blocks.length > 0) {
-          return { blocks, declarations, unfinishedLine: line };
-        }
+        if (blocks.length > 0 && isUnfinished(start)) return { blocks, declarations, unfinishedLine: line };
         throw error;
       }
     }
     return { blocks, declarations, unfinishedLine: undefined };
+  }
+
+  /** Whether the declaration that begins at a token has no end. */
+  function isUnfinished(start: number): boolean {
+    let braces = 0;
+    for (const { kind, text: word } of tokens.slice(start)) {
+      if (kind !== "punctuation") continue;
+      if (word === "{") braces += 1;
+      else if (word === "}") braces -= 1;
+      else if (word === ";" && braces <= 0) return false;
+    }
+    return true;
   }
 
   function parseBlock(): Block {
@@ -395,7 +403,7 @@ export function parseTsdl(text: string, file: string): Metadata {
   function next(): Token {
     const token = peek();
     if (token.kind === "end")
-      throw new UnexpectedEnd("the metadata ends in the middle of a declaration", place(token.line));
+      throw new CtfError("the metadata ends in the middle of a declaration", place(token.line));
     at += 1;
     return token;
   }

@@ -29,7 +29,7 @@ export class EventText {
   constructor(set: TraceSet, out: Output, format: TimeFormat, colours: Palette) {
     this.#out = out;
     this.#palette = colours;
-    this.#time = new TimeText(format, colours);
+    this.#time = new TimeText(format, set.base === 0n ? undefined : set.base, colours);
     for (const { traceClass } of set.traces) {
       const prefix = environmentText(traceClass);
       for (const streamClass of traceClass.streamClasses) this.#prefixes.set(streamClass, prefix);

@@ -4,7 +4,7 @@ import { ascii, integer, nineDigits } from "./digits.ts";
 import type { Output } from "./output.ts";
 import type { Palette } from "./style.ts";
 
-/** How to show times: `absolute` is the wall clock, `epoch` seconds since 1970, `relative` seconds since the first event. */
+/** How to show times: `absolute` is the wall clock, `epoch` seconds since 1970, `relative` seconds since the begin. */
 export interface TimeFormat {
   readonly kind: "absolute" | "epoch" | "relative" | "delta";
   /** Whether the wall clock's date is shown too. */
@@ -14,6 +14,7 @@ export interface TimeFormat {
 
 const NS = 1_000_000_000;
 const NS_BIG = 1_000_000_000n;
+const EXACT = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** Writes `[time] (+delta) `, as babeltrace2 does, and remembers the time for the next delta. */
 export class TimeText {
@@ -29,8 +30,10 @@ export class TimeText {
   #last: { base: bigint; time: number } | undefined;
   #first: bigint | undefined;
 
-  constructor(format: TimeFormat, { time }: Palette) {
+  /** @param begin the trace's begin, nanoseconds since the Unix epoch; without one, the first time written counts */
+  constructor(format: TimeFormat, begin: bigint | undefined, { time }: Palette) {
     this.#format = format;
+    this.#first = begin;
     this.#before = `[${time.open}`;
     this.#after = `${time.close}] `;
   }
@@ -102,8 +105,12 @@ export class TimeText {
     out.at = ascii(out.bytes, out.at, ") ");
   }
 
+  /** Of times with two bases, which a double might not hold. */
   #writeDifference(out: Output, base: bigint, time: number, from: bigint): void {
-    this.#writeSeconds(out, Number(base + BigInt(time) - from));
+    const difference = base + BigInt(time) - from;
+    const size = difference < 0n ? -difference : difference;
+    if (size < EXACT) this.#writeSeconds(out, Number(difference));
+    else out.at = ascii(out.bytes, out.at, `${difference < 0n ? "" : "+"}${epochText(difference)}`);
   }
 
   #writeSeconds(out: Output, nanoseconds: number): void {
