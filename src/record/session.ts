@@ -14,6 +14,9 @@ import { attach, detach, native, thread } from "./thread.ts";
 /** How long `flush` and `close` wait for the consumer, milliseconds: a slow disk's, not a dead one's. */
 const CONSUMER_TIMEOUT_MS = 10_000;
 
+/** How long `flush` waits for a consumer before it asks again, milliseconds. */
+const ASK_AGAIN_MS = 100;
+
 /** Room for a session file's path (shim.h). */
 const PATH_BYTES = 1024;
 
@@ -109,6 +112,9 @@ export function openRecordedSession(options: RecordSettings): void {
 export function attachThread(loaded: Native): boolean {
   const session = address(loaded.shim.bt_session());
   if (session === null) return false;
+  // One object a session: its opener's handle still finds it when others join.
+  const open = current();
+  if (open && !isFinished(open)) return true;
   const header = Buffer.from(viewOf(session, HEADER_BYTES));
   const { traceDir } = readHeader(header);
   // Read anew for each event type: others may have changed the rules.
@@ -206,8 +212,17 @@ export async function flush(): Promise<void> {
   if (!open) return;
   const request = open.native.shim.bt_flush();
   const at = SESSION_OFFSETS.flush_done;
-  // Signed difference: the 32-bit numbers wrap.
-  await until(() => (open.header.readUInt32LE(at) - request) << 1 >= 0 || isFinished(open), "flush");
+  let asked = performance.now();
+  await until(() => {
+    // Signed difference: the 32-bit numbers wrap.
+    if ((open.header.readUInt32LE(at) - request) << 1 >= 0 || isFinished(open)) return true;
+    // Nobody heard it where the consumer has died; asking starts another one.
+    if (performance.now() - asked > ASK_AGAIN_MS) {
+      asked = performance.now();
+      open.native.shim.bt_flush();
+    }
+    return false;
+  }, "flush");
 }
 
 function isFinished(open: OpenSession): boolean {
