@@ -55,7 +55,7 @@ test.each(TYPES.map((type) => [JSON.stringify(type), type] as const))("any value
   expect(events.length).toBe(names.length * 3);
   for (const [i, name] of names.entries()) {
     const [first, second, third] = events.slice(i * 3);
-    expect({ name, fields: { ...first?.fields, x: 0 } }).toEqual({
+    expect<object>({ name, fields: { ...first?.fields, x: 0 } }).toEqual({
       name,
       fields: { before: i, x: 0, after: i },
     });

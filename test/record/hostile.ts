@@ -30,8 +30,8 @@ class Boastful extends Uint8Array {
   override get length(): number {
     return 1000;
   }
-  get [Symbol.toStringTag](): "Uint8Array" {
-    throws();
+  override get [Symbol.toStringTag](): "Uint8Array" {
+    return throws();
   }
 }
 

@@ -113,7 +113,7 @@ test("concurrent work: each span has its own parent, across awaits, timers and c
       );
       await Promise.all([1, 2].map((n) => work.trace(() => Bun.sleep(ms * n), `${name} part ${n}`)));
       queueMicrotask(() => work.trace(() => {}, `${name} in microtask`));
-      await null;
+      await Promise.resolve();
     }, name);
   const { events } = await recordHere(async () => {
     await Promise.all([task("a", 3), task("b", 2), task("c", 1)]);
@@ -140,7 +140,7 @@ test("an entered span is the parent of what is traced inside it, and no longer a
       using _ = work.enter("entered");
       later = work.trace(async () => {
         using __ = work.enter("before await");
-        await null;
+        await Promise.resolve();
         work.trace(() => {}, "deep");
       }, "traced");
       work.trace(() => {}, "beside");

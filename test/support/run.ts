@@ -47,7 +47,7 @@ export function commandOf(program: string, options: RunOptions = {}): string[] {
   const preload = traced ? [`--preload=${PRELOAD}`] : [];
   // `bun test --preload=..`: the command comes first.
   const [first, ...rest] = bunArgs;
-  const flags = first === "test" ? ["test", ...preload, ...rest] : [...preload, ...bunArgs];
+  const flags = first === "test" ? ["test", ...rest, ...preload] : [...bunArgs, ...preload];
   return [...wrap, process.execPath, ...flags, program, ...args];
 }
 

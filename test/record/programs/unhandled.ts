@@ -11,7 +11,7 @@ if (process.argv[2] === "listen")
     unhandled++;
   });
 void span.trace(async () => {
-  await null;
+  await Promise.resolve();
   throw new Error("nobody handles this");
 });
 await Bun.sleep(20);
