@@ -3,19 +3,39 @@
  * listed here once. Called by the preload, in every traced thread, before the
  * program's first line.
  */
-
+import { instrumentFetch } from "./fetch.ts";
+import { instrumentProcess } from "./process.ts";
+import { instrumentServe } from "./serve.ts";
+import { instrumentSqlite } from "./sqlite.ts";
 import { instrumentWorkers } from "./worker.ts";
 
 /** Instruments one thing in the calling thread; must leave the program's behaviour as it is. */
-export type Instrument = () => void;
+export type Instrument = (preload: string) => void;
 
-const instruments: readonly Instrument[] = [];
+const instruments: readonly Instrument[] = [
+  instrumentProcess,
+  instrumentWorkers,
+  instrumentServe,
+  instrumentFetch,
+  instrumentSqlite,
+];
+
+/** Set on the global object: a program may preload the library itself, under `buntrace record` too. */
+const DONE = Symbol.for("buntrace.instrumented.1");
 
 /**
- * Instruments everything; one that fails must not keep the others, or the program, from running.
+ * Instruments everything, once a thread; one that fails must not keep the others, or
+ * the program, from running.
  * @param preload path of the preload, for Workers.
  */
 export function instrument(preload: string): void {
-  instrumentWorkers(preload);
-  for (const install of instruments) install();
+  if (DONE in globalThis) return;
+  Object.defineProperty(globalThis, DONE, { value: true });
+  for (const install of instruments) {
+    try {
+      install(preload);
+    } catch {
+      // Its events are missing; nothing else is.
+    }
+  }
 }
