@@ -74,7 +74,7 @@ export function zig(): string {
 export function compile(output: string, args: readonly string[]): void {
   mkdirSync(dirname(output), { recursive: true });
   const unfinished = `${output}.${process.pid}.tmp`;
-  const cache = join(SHIM, "bin", ".cache");
+  const cache = join(SHIM, "../node_modules/.cache/zig");
   const run = spawnSync(zig(), ["cc", ...args, "-o", unfinished], {
     cwd: SHIM,
     encoding: "utf8",
