@@ -83,6 +83,8 @@ export class StreamReader {
   readonly #queue: PacketQueue;
   readonly #clock: ClockState = { high: 0, low: 0 };
   readonly #state: ScanState;
+  /** Whether the base was set to the time of the next event, and no event was read since. */
+  #isRebased = false;
   #previous: Packet | undefined;
   #batch: MutableBatch | undefined;
   #buffer: Uint8Array = new Uint8Array(0);
@@ -177,10 +179,13 @@ export class StreamReader {
     batch.length = state.count;
     batch.bytes = this.#buffer;
     batch.view = this.#view;
-    if (state.count > 0) return true;
+    if (state.count > 0) {
+      this.#isRebased = false;
+      return true;
+    }
 
     const isLastWindow = this.#windowStart + this.#windowSize >= packet.contentBits / 8;
-    if (state.stop === SCAN_STOP.farTime) this.#rebase(batch);
+    if (state.stop === SCAN_STOP.farTime && !this.#isRebased) this.#rebase(batch);
     else if (!isLastWindow && (state.stop === SCAN_STOP.overrun || state.stop === SCAN_STOP.none))
       this.#advance(batch);
     else this.#leave(packet, this.#stopProblem(packet, unit));
@@ -224,6 +229,7 @@ export class StreamReader {
   /** Ends the packet, and tells what stopped it before its end, if anything did. */
   #leave(packet: Packet, stopped: Problem | undefined): void {
     if (stopped !== undefined) this.#onProblem(stopped);
+    this.#isRebased = false;
     this.#batch = undefined;
     this.#clock.high = this.#state.high;
     this.#clock.low = this.#state.low;
@@ -251,6 +257,8 @@ export class StreamReader {
     if (stop === SCAN_STOP.unknownEvent) {
       return this.#problem("corrupt", packet, bits, `the metadata has no event with the id ${unknownId}`);
     }
+    if (stop === SCAN_STOP.farTime)
+      return this.#problem("corrupt", packet, bits, "a time beyond 64 bits of nanoseconds");
     if (stop === SCAN_STOP.badTag)
       return this.#problem("corrupt", packet, bits, "a variant's tag has no option");
     if (stop === SCAN_STOP.noSize) return this.#problem("corrupt", packet, bits, "an event without any data");
@@ -274,6 +282,7 @@ export class StreamReader {
     const { stopHigh, stopLow } = this.#state;
     const value = (BigInt(stopHigh) << 32n) | BigInt(stopLow >>> 0);
     if (clock !== undefined) this.#setBase(toNanoseconds(clock, value));
+    this.#isRebased = true;
     batch.length = 0;
   }
 

@@ -54,6 +54,8 @@ export interface PacketOptions {
   readonly sequence?: bigint;
   readonly discarded?: bigint;
   readonly cpu?: number;
+  /** Bytes of the packet context after `cpu_id`. */
+  readonly context?: Uint8Array;
   /** Bytes of zeros after the content. */
   readonly padding?: number;
 }
@@ -81,6 +83,7 @@ export function packet(events: readonly PacketEvent[], options: PacketOptions = 
   put(options.sequence ?? 0n, 64);
   put(options.discarded ?? 0n, 64);
   put(BigInt(options.cpu ?? 0), 32);
+  bits.bytes(options.context ?? new Uint8Array(0));
   for (const { id = 0, time, body } of events) {
     put(BigInt(id), 32);
     put(time, 64);
