@@ -113,16 +113,17 @@ function gatherStream(
   const { events } = stream.streamClass;
   const perClass = new Float64Array(events.length);
   const found: StreamInfo = {
-    ...{ name: streamName(stream), classId: stream.streamClass.id, instance: stream.instance },
-    ...{
-      context: stream.firstPackets[0]?.context,
-      bytes: 0,
-      packets: 0,
-      events: 0,
-      discarded: 0n,
-      lostPackets: 0n,
-    },
-    ...{ first: undefined, last: undefined },
+    name: streamName(stream),
+    classId: stream.streamClass.id,
+    instance: stream.instance,
+    context: stream.firstPackets[0]?.context,
+    bytes: 0,
+    packets: 0,
+    events: 0,
+    discarded: 0n,
+    lostPackets: 0n,
+    first: undefined,
+    last: undefined,
   };
   for (const { size } of set.packets(stream)) {
     found.bytes += size;
@@ -182,8 +183,12 @@ function textOf({ trace, streams, events, unused }: TraceInfo, { utc = false }: 
     ...table(
       ["stream", "thread", "events", "packets", "bytes", "discarded", "lost packets"],
       streams.map((stream) => [
-        ...[stream.name, threadText(stream.context), grouped(stream.events), grouped(stream.packets)],
-        ...[grouped(stream.bytes), stream.discarded === undefined ? "unknown" : grouped(stream.discarded)],
+        stream.name,
+        threadText(stream.context),
+        grouped(stream.events),
+        grouped(stream.packets),
+        grouped(stream.bytes),
+        stream.discarded === undefined ? "unknown" : grouped(stream.discarded),
         grouped(stream.lostPackets),
       ]),
     ),
@@ -208,19 +213,33 @@ function jsonOf({ trace, streams, events, unused }: TraceInfo): Readonly<Record<
     environment: Object.fromEntries(traceClass.environment),
     clocks: traceClass.clocks.map(
       ({ name, frequency, offsetSeconds, offsetCycles, absolute, description }) => ({
-        ...{ name, description, frequency, offset_s: offsetSeconds, offset: offsetCycles, absolute },
+        name,
+        description,
+        frequency,
+        offset_s: offsetSeconds,
+        offset: offsetCycles,
+        absolute,
       }),
     ),
     begin: first === undefined ? undefined : epochText(first),
     end: last === undefined ? undefined : epochText(last),
     events: streams.reduce((sum, stream) => sum + stream.events, 0),
     streams: streams.map(({ name, classId, instance, context, ...counts }) => ({
-      ...{ name, class: classId, instance, context },
-      ...{ events: counts.events, packets: counts.packets, bytes: counts.bytes },
-      ...{ discarded_events: counts.discarded ?? null, lost_packets: counts.lostPackets },
+      name,
+      class: classId,
+      instance,
+      context,
+      events: counts.events,
+      packets: counts.packets,
+      bytes: counts.bytes,
+      discarded_events: counts.discarded ?? null,
+      lost_packets: counts.lostPackets,
     })),
     event_types: events.map(({ event, count }) => ({
-      ...{ name: event.name, id: event.id, log_level: event.logLevel, count },
+      name: event.name,
+      id: event.id,
+      log_level: event.logLevel,
+      count,
       fields: event.fields?.members.filter(({ hidden }) => !hidden).map(({ name }) => name) ?? [],
     })),
     unused_event_types: unused,

@@ -128,18 +128,20 @@ class JsonPrinter implements Printer {
   event(batch: EventBatch, at: number): void {
     const { time, name, packetContext, streamContext, context, fields } = eventRecord(batch, at);
     this.#line({
-      ...{ time: time === undefined ? undefined : epochText(time), name },
-      ...{ packet: packetContext, stream: streamContext, context, fields },
+      time: time === undefined ? undefined : epochText(time),
+      name,
+      packet: packetContext,
+      stream: streamContext,
+      context,
+      fields,
     });
   }
 
   loss({ kind, count, from, to }: Loss, stream: Stream): void {
     this.#line({
       [kind === "events" ? "discarded_events" : "lost_packets"]: count ?? null,
-      ...{
-        from: from === undefined ? undefined : epochText(from),
-        to: to === undefined ? undefined : epochText(to),
-      },
+      from: from === undefined ? undefined : epochText(from),
+      to: to === undefined ? undefined : epochText(to),
       stream_file: streamName(stream),
     });
   }

@@ -225,14 +225,22 @@ class Table {
     const { scope, path, type, form, store } = shape;
     const decoded = (row: number): FieldValue => this.#value(row, shape);
     const column = {
-      ...{ scope, name: path.join("."), type, value: decoded },
-      ...{ numbers: undefined, bigints: undefined, starts: undefined, ends: undefined },
+      scope,
+      name: path.join("."),
+      type,
+      value: decoded,
+      numbers: undefined,
+      bigints: undefined,
+      starts: undefined,
+      ends: undefined,
     };
     if (form === "value") return column;
     if (form === "elements") {
       const { starts, ends, elements } = store;
       return {
-        ...{ ...column, starts, ends },
+        ...column,
+        starts,
+        ends,
         get numbers() {
           return elements.numbers;
         },

@@ -163,7 +163,8 @@ export class StreamDecoder {
     this.streamClass = streamClass;
     this.packetHeader = packetHeader;
     const references = new References([
-      ...[streamClass.eventHeader, streamClass.eventContext],
+      streamClass.eventHeader,
+      streamClass.eventContext,
       ...streamClass.events.flatMap(({ context, fields }) => [context, fields]),
     ]);
     this.storedFields = [...references.within(packetHeader), ...references.within(streamClass.packetContext)];

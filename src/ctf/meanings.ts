@@ -28,13 +28,13 @@ const PACKET_FIELDS: ReadonlySet<string> = new Set([
  */
 export function mapClocks(trace: TraceClass, file: string): void {
   const implicit: Clock = {
-    ...{
-      name: "default",
-      uuid: undefined,
-      description: undefined,
-      absolute: false,
-    },
-    ...{ frequency: 1_000_000_000n, offsetSeconds: 0n, offsetCycles: 0n },
+    name: "default",
+    uuid: undefined,
+    description: undefined,
+    absolute: false,
+    frequency: 1_000_000_000n,
+    offsetSeconds: 0n,
+    offsetCycles: 0n,
   };
   const clocks = trace.clocks.length === 0 ? [implicit] : trace.clocks;
   for (const stream of trace.streamClasses) {

@@ -191,13 +191,11 @@ function addEvent(block: Block, builder: TypeBuilder, streams: StreamClass[], fi
   const streamId = identifier(values.get("stream_id"), "event's stream", file);
   if (streamId === undefined && streams.length === 0) {
     streams.push({
-      ...{
-        id: 0n,
-        packetContext: undefined,
-        eventHeader: undefined,
-        eventContext: undefined,
-        clock: undefined,
-      },
+      id: 0n,
+      packetContext: undefined,
+      eventHeader: undefined,
+      eventContext: undefined,
+      clock: undefined,
       events: [],
     });
   }

@@ -112,8 +112,18 @@ export class StreamReader {
     this.#onProblem = onProblem;
     this.#queue = new PacketQueue(stream, onProblem);
     this.#state = {
-      ...{ position: 0, limit: 0, high: 0, low: 0, timeMain: 0, timeRest: 0, stored: [], count: 0, stop: 0 },
-      ...{ unknownId: 0, stopHigh: 0, stopLow: 0 },
+      position: 0,
+      limit: 0,
+      high: 0,
+      low: 0,
+      timeMain: 0,
+      timeRest: 0,
+      stored: [],
+      count: 0,
+      stop: 0,
+      unknownId: 0,
+      stopHigh: 0,
+      stopLow: 0,
       times: new Float64Array(BATCH_EVENTS),
       classes: new Uint32Array(BATCH_EVENTS),
       starts: new Uint32Array(BATCH_EVENTS),
@@ -152,18 +162,18 @@ export class StreamReader {
     this.#state.position = (packet.headBits - this.#windowStart * 8) / decoder.unit;
     const { times, classes, starts } = this.#state;
     this.#batch = {
-      ...{
-        stream: this.#stream,
-        packet,
-        decoder,
-        losses,
-        length: 0,
-        base: this.#base,
-        times,
-        classes,
-        starts,
-      },
-      ...{ bytes: this.#buffer, view: this.#view, stored },
+      stream: this.#stream,
+      packet,
+      decoder,
+      losses,
+      length: 0,
+      base: this.#base,
+      times,
+      classes,
+      starts,
+      bytes: this.#buffer,
+      view: this.#view,
+      stored,
     };
     this.#setBase(this.#base);
   }
@@ -318,8 +328,10 @@ export class StreamReader {
       const count = BigInt.asUintN(packet.sequenceSize, sequence - before.sequence);
       if (count > 1n) {
         losses.push({
-          ...{ kind: "packets", count: count - 1n },
-          ...{ from: this.#time(before.end), to: this.#time(packet.begin) },
+          kind: "packets",
+          count: count - 1n,
+          from: this.#time(before.end),
+          to: this.#time(packet.begin),
         });
       }
     }

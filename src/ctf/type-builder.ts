@@ -33,10 +33,25 @@ const MAX_ARRAY_LENGTH = 0x7fff_ffffn;
 const TEXT_ENCODINGS: ReadonlySet<string> = new Set(["UTF8", "utf8", "UTF-8", "utf-8", "ASCII", "ascii"]);
 
 const BASES: Readonly<Record<string, IntegerType["base"]>> = {
-  ...{ decimal: 10, dec: 10, d: 10, i: 10, u: 10, "10": 10 },
-  ...{ hexadecimal: 16, hex: 16, x: 16, X: 16, p: 16, "16": 16 },
-  ...{ octal: 8, oct: 8, o: 8, "8": 8 },
-  ...{ binary: 2, b: 2, "2": 2 },
+  decimal: 10,
+  dec: 10,
+  d: 10,
+  i: 10,
+  u: 10,
+  "10": 10,
+  hexadecimal: 16,
+  hex: 16,
+  x: 16,
+  X: 16,
+  p: 16,
+  "16": 16,
+  octal: 8,
+  oct: 8,
+  o: 8,
+  "8": 8,
+  binary: 2,
+  b: 2,
+  "2": 2,
 };
 
 /** A static scope: the names that a pair of braces declares. */

@@ -96,11 +96,19 @@ export function general(value: number): string {
 /** Like toExponential(5), which rounds a value in the middle up, but to the even digit, as C does. */
 function sixDigits(value: number): string {
   const text = value.toExponential(5);
-  if (!/5e/.test(value.toExponential(6))) return text;
-  const exact = value.toExponential(100);
-  if (!/^-?\d\.\d{5}50*e/.test(exact)) return text;
-  const lower = exact.replace(/(\.\d{5})\d*e/, "$1e");
-  return Number(lower.charAt(lower.indexOf("e") - 1)) % 2 === 0 ? lower : text;
+  const seven = value.toExponential(6);
+  const [mantissa = "", exponentText = ""] = seven.split("e");
+  if (!mantissa.endsWith("5") || !isExactly(value, mantissa, Number(exponentText))) return text;
+  return Number(mantissa.at(-2)) % 2 === 0 ? `${mantissa.slice(0, -1)}e${exponentText}` : text;
+}
+
+/** Whether the seven digits are all the digits that the value has. */
+function isExactly(value: number, mantissa: string, exponent: number): boolean {
+  const decimals = 6 - exponent;
+  // A value has as many decimals as binary places.
+  if (decimals >= 0) return Number.isInteger(value * 2 ** decimals);
+  const digits = BigInt(mantissa.replace(".", "")) * 10n ** BigInt(-decimals);
+  return Number.isInteger(value) && BigInt(value) === digits;
 }
 
 function withoutZeros(text: string): string {

@@ -252,7 +252,10 @@ describe("info", () => {
   test("as JSON", async () => {
     const { stdout } = await print(["info", "--json", trace]);
     expect(JSON.parse(stdout)).toMatchObject({
-      ...{ uuid: UUID, events: 12, begin: "1700000000.000000006", end: "1700000002.010000007" },
+      uuid: UUID,
+      events: 12,
+      begin: "1700000000.000000006",
+      end: "1700000002.010000007",
       clocks: [{ name: "clk", frequency: 1_000_000_000 }],
       streams: [
         { name: "one", context: { tid: 1, thread_name: "main" }, events: 6, packets: 1, discarded_events: 0 },

@@ -96,8 +96,16 @@ test("with contexts, in several packets: the same text as babeltrace2's", async 
   expect(new Set(events.map(({ streamContext }) => streamContext?.["procname"]))).toEqual(new Set(["app"]));
   const all = events.find(({ name, fields }) => name === "app:all" && fields?.["tiny"] === 20);
   expect(all?.fields).toMatchObject({
-    ...{ large: 2n ** 64n - 21n, network: 5120, text: "tab\tand \\", fixed: [1, 2, 65535], letters: "tab\t" },
-    ...{ numbers: [1, 2], part: "tab", state: "busy", wide: 20 / 7, narrow: Math.fround(20 / 7) },
+    large: 2n ** 64n - 21n,
+    network: 5120,
+    text: "tab\tand \\",
+    fixed: [1, 2, 65535],
+    letters: "tab\t",
+    numbers: [1, 2],
+    part: "tab",
+    state: "busy",
+    wide: 20 / 7,
+    narrow: Math.fround(20 / 7),
   });
 });
 

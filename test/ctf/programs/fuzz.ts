@@ -108,10 +108,8 @@ function makeSeeds(): Input[] {
 function mutateText(bytes: Uint8Array, random: Random): Uint8Array {
   if (random.below(3) === 0) return mutateBytes(bytes, random);
   // Latin-1 keeps the bytes of packets as they are.
-  let tokens =
-    Buffer.from(bytes)
-      .toString("latin1")
-      .match(/[A-Za-z_]\w*|\d+|\s+|"[^"]*"|./g) ?? [];
+  const text = Buffer.from(bytes).toString("latin1");
+  const tokens = [...text.matchAll(/[A-Za-z_]\w*|\d+|\s+|"[^"]*"|./g)].map(([token]) => token);
   for (let count = random.between(1, 4); count > 0; count -= 1) {
     const at = random.below(tokens.length);
     const token = tokens[at] ?? "";
@@ -120,7 +118,6 @@ function mutateText(bytes: Uint8Array, random: Random): Uint8Array {
     else if (kind < 4) tokens[at] = tokens[random.below(tokens.length)] ?? "";
     else if (kind === 4) tokens.splice(at, random.between(1, 12));
     else tokens.splice(at, 0, ...tokens.slice(random.below(tokens.length)).slice(0, random.between(1, 30)));
-    tokens = [...tokens];
   }
   return Buffer.from(tokens.join(""), "latin1");
 }
