@@ -45,6 +45,7 @@ struct bt_writer {
 	uint64_t size;    /* of a sub-buffer, bytes */
 	uint64_t sub;     /* number of the sub-buffer being filled */
 	uint32_t count;   /* sub-buffers */
+	uint32_t missing; /* of them, the last so many have no memory yet */
 	uint32_t mode;
 	uint32_t clock;
 };
@@ -104,12 +105,15 @@ static inline void bt_store_record(struct bt_writer *w, uint32_t id, uint32_t le
 	bt_publish(w, w->pos + header + length, ts);
 }
 
-/* Whether the owner may open sub-buffer k: what was there lies behind tail. */
+/* Whether the owner may open sub-buffer k: it has memory, and what was there lies
+ * behind tail. */
 static inline bool bt_sub_buffer_free(struct bt_writer *w, uint64_t k)
 {
 	uint64_t tail;
 
-	if (w->mode == BT_OVERWRITE || k < w->count)
+	if (k < w->count)
+		return k < w->count - w->missing;
+	if (w->mode == BT_OVERWRITE)
 		return true;
 	/* Acquire: the consumer's reads of the old records are done before the
 	 * owner writes over them. */

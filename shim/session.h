@@ -164,7 +164,7 @@ struct bt_ring {
 	_Atomic uint32_t state;
 	uint32_t tid;
 	uint32_t stream;     /* stream instance id, unique in the session */
-	uint32_t reserved;
+	uint32_t grown;      /* owner: sub-buffers that have memory; stays when the ring is freed */
 	uint64_t start_ts;
 	char thread_name[BT_THREAD_NAME_SIZE]; /* owner, at any time: a label, may be seen half changed */
 

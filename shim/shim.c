@@ -84,26 +84,42 @@ static void make_key(void)
 	pthread_key_create(&thread_key, thread_leaves);
 }
 
+/* Makes room in the session file: `size` bytes at `at` that have memory, of a file of
+ * at least `whole` bytes. Memory now or an error now: a full tmpfs must not be a
+ * SIGBUS later. */
+static int allocate(const struct bt_handle *h, uint64_t at, uint64_t size, uint64_t whole)
+{
+	int fd = open(h->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), error = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)size) != 0 || fstat(fd, &st) != 0 ||
+	    ((uint64_t)st.st_size < whole && ftruncate(fd, (off_t)whole) != 0))
+		error = -errno;
+	close(fd);
+	return error;
+}
+
 static void *map_ring(struct bt_handle *h, uint32_t index)
 {
 	uint64_t stride = bt_ring_stride(h->session);
 	uint64_t at = bt_ring_at(h->session, index);
-	void *ring = NULL;
+	void *ring;
 	int fd;
 
 	if (h->rings[index])
 		return h->rings[index];
+	if (allocate(h, at, BT_PAGE, at + stride) != 0)
+		return NULL;
 	fd = open(h->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return NULL;
-	/* Memory now or an error now: a full tmpfs must not be a SIGBUS later. */
-	if (fallocate(fd, 0, (off_t)at, (off_t)stride) == 0)
-		ring = mmap(NULL, stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)at);
+	ring = mmap(NULL, stride, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)at);
 	close(fd);
 	if (ring == MAP_FAILED)
-		ring = NULL;
-	h->rings[index] = ring;
-	return ring;
+		return NULL;
+	return h->rings[index] = ring;
 }
 
 /* A free ring, or a new one. Under bt_lock. */
@@ -131,6 +147,30 @@ static struct bt_ring *claim_ring(struct bt_handle *h)
 	return ring;
 }
 
+/* Gives the next sub-buffer of a ring its memory, in the first lap: a thread that
+ * emits little takes little. Its pages are mapped all at once: a fault a page would
+ * cost an event 1 us each. False: there is no memory now. */
+static bool grow(struct bt_thread *t, struct bt_ring *ring)
+{
+	struct bt_writer *w = &t->writer;
+	uint64_t now = bt_kernel_ns(CLOCK_MONOTONIC);
+	uint8_t *data = (uint8_t *)ring + BT_PAGE + ring->grown * w->size;
+	uint32_t index = 0;
+
+	if (now < t->retry_at_ns)
+		return false;
+	while (t->handle->rings[index] != ring)
+		index++;
+	if (allocate(t->handle, bt_ring_at(t->handle->session, index) + BT_PAGE + ring->grown * w->size, w->size,
+		     0) != 0) {
+		t->retry_at_ns = now + BT_RETRY_NS;
+		return false;
+	}
+	madvise(data, w->size, MADV_POPULATE_WRITE); /* best effort */
+	ring->grown++;
+	return true;
+}
+
 /* The thread's first event. False: no memory for a ring now. */
 static bool open_ring(struct bt_thread *t)
 {
@@ -141,17 +181,21 @@ static bool open_ring(struct bt_thread *t)
 
 	if (now < t->retry_at_ns)
 		return false;
-	t->retry_at_ns = now + BT_RETRY_NS;
 	pthread_mutex_lock(&bt_lock);
 	ring = claim_ring(t->handle);
 	pthread_mutex_unlock(&bt_lock);
-	if (!ring)
+	if (!ring) {
+		t->retry_at_ns = now + BT_RETRY_NS;
 		return false;
+	}
+	if (ring->grown == 0 && !grow(t, ring)) {
+		atomic_store_explicit(&ring->state, BT_FREE, memory_order_release);
+		return false;
+	}
+	w->missing = w->count - ring->grown;
 	ring->tid = (uint32_t)syscall(SYS_gettid);
 	ring->stream = atomic_fetch_add(&s->next_stream, 1);
 	memcpy(ring->thread_name, t->name, sizeof ring->thread_name);
-	/* Best effort: the first lap then finds its pages mapped. */
-	madvise((uint8_t *)ring + BT_PAGE, bt_ring_stride(s) - BT_PAGE, MADV_POPULATE_WRITE);
 	bt_ring_start(w, ring, (uint8_t *)ring + BT_PAGE, bt_now(w->clock) - w->base);
 	/* Release: the consumer sees the ring's fields when it sees ACTIVE. */
 	atomic_store_explicit(&ring->state, BT_ACTIVE, memory_order_release);
@@ -370,7 +414,11 @@ static __attribute__((noinline)) void commit_slow(struct bt_writer *w, int32_t i
 	}
 	/* An id below zero: its declaration could not be written. */
 	done = id < 0 ? BT_TOO_LARGE : bt_commit_slow(w, (uint32_t)id, length, ts);
-	if (done == BT_FULL && w->mode == BT_BLOCK && wait_for_room(t))
+	if (done == BT_FULL && w->missing > 0 && w->sub + 1 == w->count - w->missing && grow(t, w->ring)) {
+		w->missing--;
+		done = bt_commit_slow(w, (uint32_t)id, length, ts);
+	}
+	if (done == BT_FULL && w->mode == BT_BLOCK && w->sub + 1 >= w->count && wait_for_room(t))
 		done = bt_commit_slow(w, (uint32_t)id, length, bt_now(w->clock) - w->base);
 	if (done == BT_STORED)
 		return;
