@@ -354,6 +354,24 @@ static void serve(struct consumer *c)
 	}
 }
 
+/* Cuts off what a process that was killed has written of a declaration. */
+static void trim_metadata(struct consumer *c)
+{
+	struct bt_session *s = c->trace.session;
+	off_t whole = (off_t)atomic_load(&s->metadata_size);
+	struct stat st;
+	int fd;
+
+	if (s->output != BT_TO_DISK)
+		return;
+	fd = openat(c->trace.dir, "metadata", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_size > whole && ftruncate(fd, whole) != 0)
+		atomic_store(&s->write_errno, (uint32_t)errno);
+	close(fd);
+}
+
 /* Writes the rest. Returns 0, or -errno when the disk would not take it within
  * the grace period. */
 static int finish(struct consumer *c)
@@ -364,7 +382,9 @@ static int finish(struct consumer *c)
 
 	/* A process that lives on stops emitting: the flags are its own. */
 	memset((uint8_t *)s + BT_ENABLED_AT, 0, BT_MAX_EVENTS);
-	if (!process_gone(s))
+	if (process_gone(s))
+		trim_metadata(c);
+	else
 		sleep_ns(SETTLE_NS);
 	/* A damaged file does not get better. */
 	while ((error = drain_all(c, true)) != 0 && error != -EBADMSG && now_ns() < deadline)

@@ -179,10 +179,11 @@ static void clock_uuid(char *text, size_t size)
 	close(fd);
 }
 
-/* The metadata's head: what is known of the clock goes between the two parts. */
+/* The metadata's head: what is known of the clock goes between the two parts. It
+ * gets its name when it is whole: whoever finds a trace can read it. */
 static int write_metadata(struct bt_session *s, const char *before, const char *after, char *error)
 {
-	char path[sizeof s->trace_dir + 16], uuid[64], clock[BT_CLOCK_TEXT_SIZE];
+	char path[sizeof s->trace_dir + 16], unfinished[sizeof path], uuid[64], clock[BT_CLOCK_TEXT_SIZE];
 	const char *const parts[] = { before, uuid, clock, after };
 	int fd;
 
@@ -190,7 +191,8 @@ static int write_metadata(struct bt_session *s, const char *before, const char *
 	bt_clock_text(clock, s, bt_frequency(s, bt_clock_pair(s->clock)));
 	s->clock_text_at = strlen(before) + strlen(uuid);
 	snprintf(path, sizeof path, "%s/metadata", s->trace_dir);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	snprintf(unfinished, sizeof unfinished, "%s/.metadata", s->trace_dir);
+	fd = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return fail(error, "%s cannot be made: %s", path, strerror(errno));
 	for (int i = 0; i < 4; i++) {
@@ -200,18 +202,26 @@ static int write_metadata(struct bt_session *s, const char *before, const char *
 		if (n != (ssize_t)length) {
 			fail(error, "%s cannot be written: %s", path, strerror(n < 0 ? errno : ENOSPC));
 			close(fd);
-			unlink(path);
+			unlink(unfinished);
 			return -1;
 		}
+		s->metadata_size += length;
 	}
 	close(fd);
+	if (rename(unfinished, path) != 0) {
+		fail(error, "%s cannot be made: %s", path, strerror(errno));
+		unlink(unfinished);
+		return -1;
+	}
 	return 0;
 }
 
 static int make_session_file(struct bt_handle *h, const char *dir, const struct bt_session *s, char *error)
 {
+	/* The random end of the uuid: its start is the time, and a program that
+	 * replaces itself soon makes a second file with its pid. */
 	int length = snprintf(h->path, sizeof h->path, "%s/%u-%02x%02x%02x%02x.session", dir, s->pid,
-			      s->uuid[0], s->uuid[1], s->uuid[2], s->uuid[3]);
+			      s->uuid[12], s->uuid[13], s->uuid[14], s->uuid[15]);
 	int fd;
 
 	if (length >= (int)sizeof h->path)

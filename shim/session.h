@@ -113,6 +113,7 @@ struct bt_session {
 	_Atomic uint32_t flush_request;            /* anyone: +1, then SIGUSR1 */
 	_Atomic uint32_t altered_values;     /* app: values cut to the limit or not convertible */
 	_Atomic uint64_t spawned_at_ns;            /* app: when it last started a consumer */
+	_Atomic uint64_t metadata_size;            /* app: bytes of whole declarations */
 
 	/* Written by the consumer. */
 	_Alignas(64) _Atomic uint32_t consumer_lock;

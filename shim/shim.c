@@ -288,8 +288,9 @@ static void lock_definitions(struct bt_session *s)
 	}
 }
 
-/* Appends to the metadata file, whole or not at all. */
-static int append_metadata(const struct bt_session *s, const char *text, size_t length)
+/* Appends to the metadata file, whole or not at all: what a killed process has
+ * written of a declaration lies beyond metadata_size, and the consumer cuts it off. */
+static int append_metadata(struct bt_session *s, const char *text, size_t length)
 {
 	char path[sizeof s->trace_dir + 16];
 	size_t dir = strnlen(s->trace_dir, sizeof s->trace_dir - 1);
@@ -308,6 +309,8 @@ static int append_metadata(const struct bt_session *s, const char *text, size_t 
 		error = wrote < 0 ? -errno : -ENOSPC;
 		if (wrote > 0 && ftruncate(fd, before) != 0)
 			error = -errno;
+	} else {
+		atomic_store(&s->metadata_size, (uint64_t)before + length);
 	}
 	close(fd);
 	return error;
@@ -354,9 +357,10 @@ BT_EXPORT int32_t bt_declare(const char *name, double hash, int32_t level, const
 	if (count == BT_MAX_EVENTS || length >= (int)sizeof text)
 		error = -ENOSPC;
 	else
-		error = s->output == BT_TO_DISK ? append_metadata(s, text, (size_t)length) : 0;
-	if (error == 0)
 		error = store_event(h, count, &event);
+	/* After what may fail: an id in the metadata is taken for good. */
+	if (error == 0 && s->output == BT_TO_DISK)
+		error = append_metadata(s, text, (size_t)length);
 	if (error == 0) {
 		flags[count] = (uint8_t)enabled;
 		atomic_store_explicit(&s->event_count, count + 1, memory_order_release);

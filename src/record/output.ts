@@ -70,7 +70,8 @@ export function isRecording(path: string): boolean {
 
 function isTrace(path: string): boolean {
   const metadata = join(path, "metadata");
-  if (!existsSync(metadata)) return readdirSync(path).length === 0;
+  // A program that was killed at once leaves nothing, or what was to be its metadata.
+  if (!existsSync(metadata)) return readdirSync(path).every((name) => name === ".metadata");
   const start = Buffer.alloc(METADATA_START.length);
   const file = openSync(metadata, "r");
   try {
