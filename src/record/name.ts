@@ -5,6 +5,7 @@
 import { GEOMETRY } from "./session-file.ts";
 import { defineEvent, thread } from "./thread.ts";
 import { LEVELS } from "./levels.ts";
+import type { Writer } from "./writer.ts";
 
 /**
  * Names the calling thread in the trace, from the next packet on.
@@ -18,7 +19,7 @@ export function nameThread(name: string): void {
   attached.native.shim.bt_name_thread(attached.emitter.writer, bytes);
 }
 
-const message = defineEvent("buntrace:tracef", LEVELS.info, "event", [["message", "string"]]).writer;
+let message: Writer | undefined;
 
 /**
  * Emits a printf-style message, `buntrace:tracef`. Formats as node's
@@ -26,6 +27,8 @@ const message = defineEvent("buntrace:tracef", LEVELS.info, "event", [["message"
  * a hundred times cheaper.
  */
 export function tracef(text: string, ...values: unknown[]): void {
+  // Defined when first used: most programs have messages of their own or none.
+  message ??= defineEvent("buntrace:tracef", LEVELS.info, "event", [["message", "string"]]).writer;
   if (!message.enabled()) return;
   let formatted: string;
   try {
