@@ -1,0 +1,214 @@
+/**
+ * The consumer as a neighbour: what the program notices of it (nothing), what it
+ * notices of the program (its death, whatever the program is doing), what it needs
+ * (little), and what is lost when it is killed (nothing).
+ */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync, readlinkSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { compile } from "../../shim/build.ts";
+import { readTrace } from "../support/babeltrace.ts";
+import { onlyTrace, streamFiles } from "../support/packets.ts";
+import { Place } from "../support/place.ts";
+import { consumersOf, isAlive, processState, statusNumber, waitFor } from "../support/processes.ts";
+import { runCases } from "../support/random.ts";
+import { runJson, start } from "../support/run.ts";
+import { checkNumbered } from "./numbered.ts";
+
+setDefaultTimeout(120_000);
+
+const PROGRAMS = join(import.meta.dirname, "programs");
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, n) => n);
+}
+
+async function numbersIn(place: Place): Promise<unknown[]> {
+  return (await readTrace(place.output)).map(({ fields }) => fields["n"]);
+}
+
+/** The consumer of a place's one session, when it has come up. */
+async function consumerOf(place: Place): Promise<number> {
+  const [pid] = await waitFor("the consumer", () => {
+    const found = consumersOf(place.sessionDir);
+    return found.length > 0 && found;
+  });
+  return pid ?? 0;
+}
+
+test("the program sees no child, no SIGCHLD, no descriptor, no handler; its own signals work", async () => {
+  await using place = new Place();
+  const program = join(PROGRAMS, "neighbour.ts");
+  const result = (await runJson(place, program, {
+    args: [place.output, place.sessionDir],
+    traced: false,
+  })) as Record<"before" | "during" | "after", object>;
+  expect(result.during).toEqual(result.before);
+  expect(result.after).toEqual(result.before);
+  expect(result).toMatchObject({
+    told: { SIGCHLD: 0, SIGUSR1: 1, SIGUSR2: 1 },
+    sameConsumer: true,
+    waited: -1,
+  });
+  expect(await numbersIn(place)).toEqual(range(5000));
+});
+
+test("the consumer holds none of the program's descriptors and less than 2 MB of its own", async () => {
+  await using place = new Place();
+  const program = start(place, join(PROGRAMS, "states.ts"), { args: ["idle"], session: { flushPeriod: 20 } });
+  const consumer = await consumerOf(place);
+  await waitFor("the events", () => streamBytes(place) > 0);
+  const links = readdirSync(`/proc/${consumer}/fd`).map((fd) => readlinkSync(`/proc/${consumer}/fd/${fd}`));
+  const others = links.filter(
+    (link) => !link.startsWith(place.output) && !link.startsWith(place.sessionDir) && link !== "/dev/null",
+  );
+  expect(others.sort()).toEqual(["anon_inode:[pidfd]", "anon_inode:[signalfd]"]);
+  expect(readlinkSync(`/proc/${consumer}/cwd`)).toBe("/");
+  const ownKb = statusNumber(consumer, "RssAnon") + statusNumber(consumer, "RssFile");
+  expect(ownKb).toBeLessThan(2048);
+  program.kill();
+  await program.exited;
+  await place.recorded();
+});
+
+/** Bytes of all stream files so far. */
+function streamBytes(place: Place): number {
+  const [trace] = readdirSync(place.output);
+  if (trace === undefined) return 0;
+  const dir = join(place.output, trace);
+  return streamFiles(dir)
+    .filter((name) => name.startsWith("thread-"))
+    .reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
+}
+
+test("Ctrl+C goes to the program's process group; the consumer is in another", async () => {
+  await using place = new Place();
+  const program = start(place, join(PROGRAMS, "states.ts"), {
+    args: ["idle"],
+    session: { flushPeriod: 60_000 },
+    wrap: ["setsid"],
+  });
+  const consumer = await consumerOf(place);
+  await program.stdout.getReader().read();
+  process.kill(-program.pid, "SIGINT");
+  await program.exited;
+  expect(program.signalCode).toBe("SIGINT");
+  await place.recorded();
+  expect(await numbersIn(place)).toEqual(range(100));
+  expect(isAlive(consumer)).toBe(false);
+});
+
+test.each(["busy", "idle", "stopped"])("the flush timer works while the program is %s", async (state) => {
+  await using place = new Place();
+  const program = start(place, join(PROGRAMS, "states.ts"), { args: [state], session: { flushPeriod: 20 } });
+  await program.stdout.getReader().read();
+  if (state === "stopped") await waitFor("it to stop", () => processState(program.pid) === "T");
+  // 4 bytes of header and 4 of number each, behind the packets' own.
+  await waitFor("the events", () => streamBytes(place) >= 100 * 8);
+  expect(await numbersIn(place)).toEqual(range(100));
+  program.kill("SIGKILL");
+  await program.exited;
+  await place.recorded();
+  expect(await numbersIn(place)).toEqual(range(100));
+});
+
+test("a program with SIGUSR1 and SIGUSR2 blocked: full sub-buffers are still written", async () => {
+  await using place = new Place();
+  const program = start(place, join(PROGRAMS, "states.ts"), {
+    args: ["blocked", place.output],
+    traced: false,
+  });
+  await program.stdout.getReader().read();
+  // All but the last sub-buffer's worth, and no flush timer.
+  await waitFor("the sub-buffers", () => streamBytes(place) >= 4500 * 8);
+  program.kill("SIGKILL");
+  await program.exited;
+  await place.recorded();
+  expect(await numbersIn(place)).toEqual(range(5000));
+});
+
+test("without pidfd the program's death is noticed all the same", async () => {
+  await using place = new Place();
+  const program = start(place, join(PROGRAMS, "states.ts"), {
+    args: ["idle"],
+    session: { flushPeriod: 60_000 },
+    env: { BUNTRACE_NO_PIDFD: "1" },
+  });
+  const consumer = await consumerOf(place);
+  await program.stdout.getReader().read();
+  const links = readdirSync(`/proc/${consumer}/fd`).map((fd) => readlinkSync(`/proc/${consumer}/fd/${fd}`));
+  expect(links).not.toContain("anon_inode:[pidfd]");
+  program.kill("SIGKILL");
+  await program.exited;
+  await place.recorded();
+  expect(await numbersIn(place)).toEqual(range(100));
+});
+
+test("children of the program, traced or not, and a bare fork disturb nothing", async () => {
+  await using place = new Place();
+  const library = join(place.dir, "fork.so");
+  compile(library, ["-shared", "-fPIC", join(PROGRAMS, "fork.c")]);
+  const result = (await runJson(place, join(PROGRAMS, "forks.ts"), {
+    args: [library],
+    session: { flushPeriod: 60_000 },
+  })) as { pid: number };
+  expect(result).toMatchObject({ status: 7, traced: 0 });
+  const events = await readTrace(place.output);
+  const [own, others] = [true, false].map((mine) =>
+    events.filter(({ tid }) => (tid === result.pid) === mine).map(({ fields }) => fields["n"]),
+  );
+  expect(own).toEqual(range(20));
+  expect(others).toEqual(range(10).map((n) => 1000 + n));
+  expect(readdirSync(place.output).length).toBe(2);
+});
+
+test("a consumer that is killed again and again: nothing is lost, torn or written twice", async () => {
+  await runCases("test/faults/consumer.test.ts", 4, 4, async (random) => {
+    await using place = new Place();
+    const session = { mode: "block", blockTimeout: 60_000, subBufferSize: 4096, subBuffers: 3 } as const;
+    const program = start(place, join(PROGRAMS, "numbered.ts"), {
+      args: [String(random.u32())],
+      session: { ...session, flushPeriod: random.pick([1, 5, 60_000]) },
+    });
+    const reports = program.stdout.bytes();
+    for (let kill = 0; kill < 3; kill++) {
+      const consumer = await consumerOf(place);
+      await Bun.sleep(random.below(30));
+      process.kill(consumer, "SIGKILL");
+      await waitFor("its death", () => !isAlive(consumer));
+    }
+    await consumerOf(place);
+    await Bun.sleep(random.below(30));
+    program.kill("SIGKILL");
+    await program.exited;
+    const bytes = Buffer.from(await reports);
+    await place.recorded();
+    const reported = bytes.readUInt32LE(bytes.length - 4 - (bytes.length % 4));
+    expect(checkNumbered(await readTrace(place.output))).toBeGreaterThanOrEqual(reported);
+  });
+});
+
+test.each([["000"], ["077"]])(
+  "umask %s: the session file and its directory are the user's alone",
+  async (umask) => {
+    await using place = new Place();
+    const sessionDir = join(place.sessionDir, "made");
+    const program = start(place, join(PROGRAMS, "states.ts"), {
+      args: ["idle"],
+      session: { sessionDir, flushPeriod: 20 },
+      wrap: ["sh", "-c", `umask ${umask}; exec "$@"`, "sh"],
+    });
+    await program.stdout.getReader().read();
+    const [file = ""] = readdirSync(sessionDir);
+    expect((statSync(sessionDir).mode & 0o7777).toString(8)).toBe("700");
+    expect((statSync(join(sessionDir, file)).mode & 0o7777).toString(8)).toBe("600");
+    // The trace is for whom the umask says.
+    const trace = onlyTrace(place.output);
+    expect(statSync(join(trace, "metadata")).mode & Number.parseInt(umask, 8)).toBe(0);
+    program.kill();
+    await program.exited;
+    await waitFor("the session's end", () => readdirSync(sessionDir).length === 0);
+    expect(await numbersIn(place)).toEqual(range(100));
+  },
+);

@@ -1,0 +1,122 @@
+/**
+ * Full disks: the program goes on untouched, what does not fit is counted to the
+ * last event, writing goes on when there is room, and the trace can be read at any
+ * time. Also a session directory with too little memory.
+ */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { readReport } from "../support/babeltrace.ts";
+import { canMount, withTmpfs } from "../support/mounts.ts";
+import { expectGoodPackets } from "../support/packet-rules.ts";
+import { onlyTrace } from "../support/packets.ts";
+import { Place } from "../support/place.ts";
+import { ended, start } from "../support/run.ts";
+
+setDefaultTimeout(120_000);
+
+const PROGRAMS = join(import.meta.dirname, "programs");
+const SMALL = { subBufferSize: 8192, subBuffers: 3, flushPeriod: 20 } as const;
+
+/** A place with a directory to mount on, and one for what is copied from it. */
+function prepare(place: Place): { mountPoint: string; kept: string } {
+  const mountPoint = join(place.dir, "disk");
+  const kept = join(place.dir, "kept");
+  for (const dir of [mountPoint, kept]) mkdirSync(dir);
+  return { mountPoint, kept };
+}
+
+test.concurrent("a disk that is full and gets room again: every loss counted, writing goes on", async () => {
+  if (!canMount()) return;
+  await using place = new Place();
+  const { mountPoint, kept } = prepare(place);
+  const result = await ended(
+    start(place, join(PROGRAMS, "disk.ts"), {
+      args: [mountPoint, "make room"],
+      session: { ...SMALL, output: mountPoint },
+      wrap: withTmpfs(place, mountPoint, "200k", kept),
+    }),
+  );
+  expect([result.stderr, result.status]).toEqual(["", 0]);
+  const { emitted, last, writeErrno } = JSON.parse(result.stdout) as Record<string, number>;
+  const { events, discarded } = await readReport(kept);
+  expect(writeErrno).toBe(0);
+  expect(events.length + discarded).toBe(emitted ?? 0);
+  expect(discarded).toBeGreaterThan(10_000);
+  const numbers = events.map(({ fields }) => Number(fields["n"]));
+  expect(numbers.every((n, i) => i === 0 || n > (numbers[i - 1] ?? 0))).toBe(true);
+  // The ten at the end, emitted into empty rings, are all there.
+  expect(numbers.slice(-10)).toEqual(Array.from({ length: 10 }, (_, i) => (last ?? 0) + i));
+  expectGoodPackets(onlyTrace(kept), events);
+});
+
+test.concurrent(
+  "a program that dies with its disk full: what is on it can be read, the rest stays for recovery",
+  async () => {
+    if (!canMount()) return;
+    await using place = new Place();
+    const { mountPoint, kept } = prepare(place);
+    const result = await ended(
+      start(place, join(PROGRAMS, "disk.ts"), {
+        args: [mountPoint],
+        session: { ...SMALL, output: mountPoint },
+        wrap: withTmpfs(place, mountPoint, "200k", kept),
+      }),
+    );
+    expect([result.stderr, result.status]).toEqual(["", 0]);
+    const { events } = await readReport(kept);
+    const numbers = events.map(({ fields }) => Number(fields["n"]));
+    expect(numbers.length).toBeGreaterThan(100);
+    expect(numbers.every((n, i) => i === 0 || n > (numbers[i - 1] ?? 0))).toBe(true);
+    // The consumer has given up after its time of grace and left the session file.
+    expect(place.sessions().length).toBe(1);
+  },
+);
+
+test("too little memory for a ring: the program runs, and every event is counted", async () => {
+  if (!canMount()) return;
+  await using place = new Place();
+  const { stdout, stderr, status } = await ended(
+    start(place, join(PROGRAMS, "no-memory.ts"), {
+      session: { subBufferSize: 262144 },
+      wrap: withTmpfs(place, place.sessionDir, "128k"),
+    }),
+  );
+  expect([stderr, status]).toEqual(["", 0]);
+  expect(JSON.parse(stdout)).toEqual({ emitted: 1000, ringlessDiscarded: 1000 });
+  expect((await readReport(place.output)).events).toEqual([]);
+});
+
+test("too little memory for the whole of a ring: what fits is recorded, the rest counted", async () => {
+  if (!canMount()) return;
+  await using place = new Place();
+  const { stdout, stderr, status } = await ended(
+    start(place, join(PROGRAMS, "no-memory.ts"), {
+      args: ["60000"],
+      session: { subBufferSize: 65536, subBuffers: 8 },
+      wrap: withTmpfs(place, place.sessionDir, "256k"),
+    }),
+  );
+  expect([stderr, status]).toEqual(["", 0]);
+  expect(JSON.parse(stdout)).toEqual({ emitted: 60_000, ringlessDiscarded: 0 });
+  const { events, discarded } = await readReport(place.output);
+  expect(events.length + discarded).toBe(60_000);
+  // Records of 8 bytes: at least two sub-buffers of them, and not all.
+  expect(events.length).toBeGreaterThan(16_000);
+  expect(discarded).toBeGreaterThan(0);
+  expect(events.map(({ fields }) => fields["n"])).toEqual(events.map((_, n) => n));
+});
+
+test("no memory for the session file itself: one line, nothing left, the program runs", async () => {
+  if (!canMount()) return;
+  await using place = new Place();
+  const { stdout, stderr, status } = await ended(
+    start(place, join(PROGRAMS, "no-memory.ts"), { wrap: withTmpfs(place, place.sessionDir, "8k") }),
+  );
+  expect(stderr).toMatch(
+    /^buntrace: session file \S+ cannot be made: No space left on device; name a directory with room with --session-dir; nothing is recorded\n$/,
+  );
+  expect([JSON.parse(stdout), status]).toEqual([{ emitted: 1000, ringlessDiscarded: -1 }, 0]);
+  expect(readdirSync(place.output)).toEqual([]);
+});

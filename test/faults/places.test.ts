@@ -1,0 +1,170 @@
+/**
+ * Where traces and session files go: a recording that is there moves to `.old`,
+ * anything else is refused in one line, and nothing is lost or followed.
+ */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+import { openSession, provider, type SessionOptions } from "../../src/index.ts";
+import { readTrace } from "../support/babeltrace.ts";
+import { onlyTrace } from "../support/packets.ts";
+import { Place } from "../support/place.ts";
+
+setDefaultTimeout(120_000);
+
+const point = provider("test").tracepoint("placed", [["n", "u32"]]);
+
+/** Records one event. */
+async function record(place: Place, n: number, options: SessionOptions = {}): Promise<void> {
+  const session = await openSession({ output: place.output, sessionDir: place.sessionDir, ...options });
+  point(n);
+  await session.close();
+}
+
+/** The message with which opening a session is refused; nothing may come of it. */
+async function refusal(place: Place, options: SessionOptions): Promise<string> {
+  const before = existsSync(place.output) ? readdirSync(place.output) : undefined;
+  const error = await record(place, 0, options).catch((reason: unknown) => reason);
+  if (!(error instanceof Error)) throw new Error("it was not refused");
+  expect(error.message).not.toContain("\n");
+  expect(point.enabled).toBe(false);
+  expect(existsSync(place.output) ? readdirSync(place.output) : undefined).toEqual(before);
+  return error.message;
+}
+
+async function numbersIn(dir: string): Promise<unknown[]> {
+  return (await readTrace(dir)).map(({ fields }) => fields["n"]);
+}
+
+test("a recording that is there moves to .old, over the one before; never is one mixed with another", async () => {
+  await using place = new Place();
+  for (let n = 1; n <= 3; n++) {
+    await record(place, n);
+    expect(await numbersIn(place.output)).toEqual([n]);
+    if (n > 1) expect(await numbersIn(`${place.output}.old`)).toEqual([n - 1]);
+  }
+  expect(readdirSync(place.dir).sort()).toEqual(["trace", "trace.old"]);
+});
+
+test("an output that is missing is made, with its parents", async () => {
+  await using place = new Place();
+  const output = join(place.dir, "a/b/c");
+  await record(place, 7, { output });
+  expect(await numbersIn(output)).toEqual([7]);
+});
+
+test("what is in the output's way is refused and left alone", async () => {
+  await using place = new Place();
+  const foreign = `output ${place.output} exists and is no buntrace recording; name another with -o`;
+  const file = join(place.output, "notes.txt");
+  writeFileSync(file, "mine");
+  expect(await refusal(place, {})).toBe(foreign);
+  expect(readFileSync(file, "utf8")).toBe("mine");
+  rmSync(file);
+
+  const inner = join(place.output, "inner");
+  mkdirSync(inner);
+  writeFileSync(join(inner, "metadata"), "not CTF");
+  expect(await refusal(place, {})).toBe(foreign);
+  rmSync(inner, { recursive: true });
+
+  const other = join(place.dir, "other");
+  writeFileSync(other, "a file");
+  expect(await refusal(place, { output: other })).toBe(
+    `output ${other} exists and is no buntrace recording; name another with -o`,
+  );
+  expect(await refusal(place, { output: join(other, "below") })).toBe(
+    `output ${join(other, "below")} cannot be made: ENOTDIR: not a directory`,
+  );
+
+  const link = join(place.dir, "link");
+  symlinkSync(place.output, link);
+  expect(await refusal(place, { output: link })).toBe(
+    `output ${link} is a symbolic link; name the directory itself`,
+  );
+  expect(await refusal(place, { output: "/proc/nowhere" })).toMatch(
+    /^output \/proc\/nowhere cannot be made: /,
+  );
+});
+
+test("an .old that is no recording stops everything: it is not removed", async () => {
+  await using place = new Place();
+  await record(place, 1);
+  const old = `${place.output}.old`;
+  mkdirSync(old);
+  writeFileSync(join(old, "keep"), "mine");
+  expect(await refusal(place, {})).toBe(
+    `output ${old} exists and is no buntrace recording; name another with -o`,
+  );
+  expect(readdirSync(old)).toEqual(["keep"]);
+  expect(await numbersIn(place.output)).toEqual([1]);
+});
+
+test("a stream file or a metadata file that is there already is not written to", async () => {
+  await using place = new Place();
+  const session = await openSession({ output: place.output, sessionDir: place.sessionDir });
+  const victim = join(place.dir, "victim");
+  writeFileSync(victim, "untouched");
+  // What an attacker may plant once the trace directory is there.
+  symlinkSync(victim, join(onlyTrace(place.output), `thread-${process.pid}`));
+  point(1);
+  await session.close();
+  expect(readFileSync(victim, "utf8")).toBe("untouched");
+  const [name] = readdirSync(onlyTrace(place.output)).filter((file) => /^thread-\d+-\d+$/.test(file));
+  expect(statSync(join(onlyTrace(place.output), name ?? "")).size).toBeGreaterThan(100);
+});
+
+test("a session directory that others can open, own, or stand in for is refused", async () => {
+  await using place = new Place();
+  const dir = join(place.dir, "sessions");
+  const options = { sessionDir: dir };
+  for (const mode of [0o777, 0o750, 0o701, 0o1777]) {
+    mkdirSync(dir);
+    chmodSync(dir, mode);
+    const shown = (mode & 0o777).toString(8);
+    expect(await refusal(place, options)).toBe(
+      `session directory ${dir} is open to others (mode ${shown}); run chmod 700 on it`,
+    );
+    rmSync(dir, { recursive: true });
+  }
+
+  const target = join(place.dir, "target");
+  mkdirSync(target, { mode: 0o700 });
+  symlinkSync(target, dir);
+  expect(await refusal(place, options)).toBe(
+    `session directory ${dir} is not a directory (a link is refused)`,
+  );
+  expect(readdirSync(target)).toEqual([]);
+  rmSync(dir);
+
+  writeFileSync(dir, "");
+  expect(await refusal(place, options)).toBe(
+    `session directory ${dir} is not a directory (a link is refused)`,
+  );
+  rmSync(dir);
+
+  expect(await refusal(place, { sessionDir: join(place.dir, "no/where") })).toBe(
+    `session directory ${join(place.dir, "no/where")} cannot be made: No such file or directory`,
+  );
+
+  // Only root can give a directory away.
+  if (process.getuid?.() === 0) {
+    mkdirSync(dir, { mode: 0o700 });
+    chownSync(dir, 12345, 12345);
+    expect(await refusal(place, options)).toBe(
+      `session directory ${dir} belongs to another user (uid 12345)`,
+    );
+  }
+});
