@@ -57,7 +57,9 @@ export function print(paths: readonly string[], options: PrintOptions): number {
   };
   try {
     let last: EventBatch["packet"] | undefined;
-    for (const { batch, from, to } of set.runs(filter.range)) {
+    const runs = set.merger(filter.range);
+    while (runs.next()) {
+      const { batch, from, to } = runs;
       if (batch.packet !== last) {
         last = batch.packet;
         progress.at(batch);

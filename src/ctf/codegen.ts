@@ -3,7 +3,7 @@
 // code runs. What is done with each field's value is the sink's: nothing (skip), an object, columns, text.
 //
 // Generated code uses the names: `b` Uint8Array and `v` DataView of the same memory, `p` the position, `end` the limit,
-// `rt` the functions of runtime.ts, `hi` and `lo` the halves of the clock's value. Positions count bytes (unit 8) when
+// `rt` the functions of runtime.ts, `hi`, `md` and `lo` the parts of the clock's value (see time.ts). Positions count bytes (unit 8) when
 // every field of the stream class starts and ends on one where that cannot be known beforehand; bits (unit 1) otherwise.
 import { childrenOf } from "./meanings.ts";
 import type { References } from "./references.ts";
@@ -81,8 +81,11 @@ export class Walk {
   #bits = 0;
   /** `p` is a multiple of this many bits, counted from the packet's start. */
   #aligned: number;
-  /** So many bits after `p` are known to be in the data. */
-  #checked = 0;
+  /**
+   * Bytes by which `p` may be after the data's end. Reading there is harmless as long as it stays in the buffer's slack,
+   * so one check serves many fields.
+   */
+  #beyond = 0;
 
   constructor(options: WalkOptions, references: References) {
     this.#options = options;
@@ -127,18 +130,18 @@ export class Walk {
     const { unit } = this.#options;
     if (this.#bits % unit !== 0) throw new NotBytewise();
     if (this.#bits === 0) return;
-    this.#check(0);
-    this.line(`p += ${this.#bits / unit};`);
-    this.#checked = Math.max(0, this.#checked - this.#bits);
+    const bits = this.#bits;
+    this.line(`p += ${bits / unit};`);
     this.#aligned = this.#alignmentNow();
     this.#bits = 0;
+    this.#moved(bits / 8);
   }
 
   /** Begins again at `p`, about whose alignment nothing is known: at the begin of a branch, and after several. */
   restart(): void {
     this.#bits = 0;
     this.#aligned = this.#options.unit;
-    this.#checked = 0;
+    this.#beyond = 0;
   }
 
   /** Visits a type; its fields go to `sink`, if there is one. */
@@ -151,7 +154,7 @@ export class Walk {
       case "float":
         this.#align(type.align);
         if (sink !== undefined) {
-          this.#check(type.size);
+          this.#reach(type.size);
           sink.real(type, this.#realCode(type));
         }
         this.#bits += type.size;
@@ -180,7 +183,7 @@ export class Walk {
     const reference = this.#references.get(type);
     const movesClock = this.#options.clock && integer.clock !== undefined && !integer.signed;
     if (sink !== undefined || reference !== undefined || movesClock) {
-      this.#check(integer.size);
+      this.#reach(integer.size);
       let value = this.#integerCode(integer);
       if (sink !== undefined && (reference !== undefined || movesClock)) value = this.#once(value);
       if (reference !== undefined) {
@@ -255,25 +258,30 @@ export class Walk {
     return `rt.real(b, ${at}, ${size}, ${littleEndian})`;
   }
 
+  /** Completes the clock's value with a field's, which replaces its lowest bits: see completeClock in runtime.ts. */
   #moveClock(value: IntegerCode, size: number): void {
-    if (size <= 32) {
-      const before = this.name("clock");
-      this.line(`const ${before} = lo;`);
-      this.line(`lo = (lo + ((${numberCode(value)} - lo) & ${size === 32 ? -1 : 2 ** size - 1})) | 0;`);
-      this.line(`if ((lo >>> 0) < (${before} >>> 0)) hi = (hi + 1) >>> 0;`);
+    const name = this.name("clock");
+    if (size <= 30) {
+      this.line(`lo += (${numberCode(value)} - lo) & ${2 ** size - 1};`);
+      this.line("if (lo > 0x3fffffff) { lo -= 0x40000000; md += 1; if (md === 4) { md = 0; hi += 1; } }");
+    } else if (size === 32) {
+      this.line(`const ${name} = ${asSigned(numberCode(value))} | 0;`);
+      this.line(
+        `if (${name} >>> 30 < md || (${name} >>> 30 === md && (${name} & 0x3fffffff) < lo)) hi += 1;`,
+      );
+      this.line(`md = ${name} >>> 30; lo = ${name} & 0x3fffffff;`);
     } else if (value.form === "halves") {
-      this.line(`lo = ${value.low} | 0; hi = ${value.high};`);
+      this.line(`const ${name} = ${asSigned(value.low)} | 0;`);
+      this.line(`hi = ${value.high}; md = ${name} >>> 30; lo = ${name} & 0x3fffffff;`);
     } else {
-      const after = this.name("clock");
-      const field = bigintCode(value, false);
-      this.line(`const ${after} = rt.completeClock(rt.join(lo, hi, false), ${field}, ${size});`);
-      this.line(`lo = Number(${after} & 0xffffffffn) | 0; hi = Number(${after} >> 32n);`);
+      this.line(`const ${name} = rt.completeClock(hi, md, lo, ${bigintCode(value, false)}, ${size});`);
+      this.line(`hi = ${name}.high; md = ${name}.middle; lo = ${name}.low;`);
     }
   }
 
   #string(type: StringType, sink: Sink | undefined): void {
     this.#align(8);
-    this.#check(8);
+    this.#reach(8);
     const start = this.name("s");
     const stop = this.name("e");
     this.line(`const ${start} = ${this.#byteNow()};`);
@@ -284,7 +292,6 @@ export class Walk {
 
   #struct(type: StructType, sink: Sink | undefined): void {
     this.#align(type.align);
-    if (this.#options.overrun !== undefined) this.#check(this.#knownEnd(type, this.#bits).bits - this.#bits);
     sink?.beginStruct(type);
     for (const member of type.members) {
       if (sink?.wants(member) !== true) {
@@ -303,12 +310,11 @@ export class Walk {
     const name = reference.bigint ?? reference.number ?? unreachable();
     const suffix = reference.bigint === undefined ? "" : "n";
     // The branches must leave the walk in one state, so each ends with the position in `p`.
-    const before = {
-      bits: this.#bits,
-      aligned: this.#aligned,
-      checked: this.#checked,
-    };
+    // A tag from behind the data's end would choose at random.
+    this.#check();
+    const before = { bits: this.#bits, aligned: this.#aligned };
     let aligned = 32_768;
+    let beyond = 0;
     sink?.beginVariant(type);
     type.options.forEach((option, index) => {
       const tests = type.choices
@@ -318,7 +324,7 @@ export class Walk {
       this.line(`if (${tests.join(" || ")}) {`);
       this.#bits = before.bits;
       this.#aligned = before.aligned;
-      this.#checked = before.checked;
+      this.#beyond = 0;
       if (sink?.wants(option) === true) {
         sink.beginOption(option);
         this.walk(option.type, sink);
@@ -328,19 +334,20 @@ export class Walk {
       }
       this.flush();
       aligned = Math.min(aligned, this.#aligned);
+      beyond = Math.max(beyond, this.#beyond);
       this.line("} else");
     });
     this.line(`{ ${this.#options.badTag ?? ""} }`);
     sink?.endVariant(type);
     this.#bits = 0;
-    this.#checked = 0;
+    this.#beyond = beyond;
     this.#aligned = aligned;
   }
 
   #array(type: ArrayType, sink: Sink | undefined): void {
     this.#align(alignmentOf(type));
     if (type.text && sink !== undefined) {
-      this.#check(type.length * 8);
+      this.#reach(type.length * 8);
       const start = this.name("s");
       const stop = this.name("e");
       this.line(`const ${start} = ${this.#byteNow()};`);
@@ -359,10 +366,14 @@ export class Walk {
     this.#align(alignmentOf(type));
     this.flush();
     const { unit } = this.#options;
+    const said = this.#references.get(type.length)?.number ?? unreachable();
+    const size = alignmentOf(type.element) <= unit ? staticBits(type.element) : undefined;
+    this.#checkLength(said, (type.text ? 8 : (size ?? minimumBits(type.element))) / unit);
+    if (!type.text) this.#spend(said, type.element);
+    // Now it fits an index, which compilers like to know.
     const length = this.name("n");
-    this.line(`const ${length} = ${this.#references.get(type.length)?.number ?? unreachable()};`);
+    this.line(`const ${length} = ${said} | 0;`);
     if (type.text) {
-      this.#checkLength(length, 8 / unit);
       const start = this.name("s");
       const stop = this.name("e");
       if (sink !== undefined) {
@@ -371,20 +382,18 @@ export class Walk {
       }
       this.line(`p += ${length} * ${8 / unit};`);
       this.#aligned = 8;
+      this.#beyond = 0;
       sink?.text(type, start, stop);
       return;
     }
-    this.#spend(length, type.element);
     const stride = this.#stride(type.element, sink);
     if (stride !== undefined && stride % unit === 0) {
-      this.#checkLength(length, stride / unit);
       this.line(`p += ${length} * ${stride / unit};`);
       this.#aligned = Math.min(this.#aligned, lowestBit(stride));
-      this.#checked = 0;
+      this.#beyond = size === undefined ? Infinity : 0;
+      this.#moved(0);
       return;
     }
-    const least = alignmentOf(type.element) <= unit ? staticBits(type.element) : undefined;
-    this.#checkLength(length, (least ?? minimumBits(type.element)) / unit);
     this.#elements(type, length, sink);
   }
 
@@ -392,23 +401,32 @@ export class Walk {
   #elements(type: ArrayType | SequenceType, length: string, sink: Sink | undefined): void {
     this.flush();
     const index = this.name("i");
-    const { unit } = this.#options;
     sink?.beginArray(type, length, index);
     this.line(`for (let ${index} = 0; ${index} < ${length}; ${index}++) {`);
-    // An element may end less aligned than it begins.
+    // An element may end less aligned than it begins, and later than the data.
     this.restart();
-    // Elements of one size were checked with the length.
-    const size = staticBits(type.element);
-    if (size !== undefined && alignmentOf(type.element) <= unit)
-      this.#checked = type.kind === "sequence" ? size : 0;
+    this.#checkElements(type);
     sink?.beginElement(index);
     this.walk(type.element, sink);
     sink?.endElement(index);
     this.flush();
     this.line("}");
-    this.#aligned = unit;
-    this.#checked = 0;
+    this.restart();
+    this.#checkElements(type);
     sink?.endArray(type);
+  }
+
+  /** Checks each element; those of one size were checked with the length of their sequence. */
+  #checkElements(type: ArrayType | SequenceType): void {
+    const { unit } = this.#options;
+    if (
+      type.kind === "sequence" &&
+      alignmentOf(type.element) <= unit &&
+      staticBits(type.element) !== undefined
+    )
+      return;
+    this.#beyond = Infinity;
+    this.#moved(0);
   }
 
   /** Counts elements that may have no data: nothing else bounds how many there are. */
@@ -432,21 +450,6 @@ export class Walk {
     return childrenOf(type).some((child) => this.#isNeeded(child));
   }
 
-  /** Bits after `p` where the part of a type ends whose place is known now. */
-  #knownEnd(type: FieldType, from: number): { readonly bits: number; readonly whole: boolean } {
-    if (alignmentOf(type) > this.#aligned) return { bits: from, whole: false };
-    let bits = roundUp(from, alignmentOf(type));
-    const size = staticBits(type);
-    if (size !== undefined) return { bits: bits + size, whole: true };
-    if (type.kind !== "struct") return { bits: from, whole: false };
-    for (const member of type.members) {
-      const end = this.#knownEnd(member.type, bits);
-      if (!end.whole) return end;
-      bits = end.bits;
-    }
-    return { bits, whole: true };
-  }
-
   #align(align: number): void {
     if (align <= this.#aligned) {
       this.#bits = roundUp(this.#bits, align);
@@ -454,20 +457,36 @@ export class Walk {
     }
     const { unit } = this.#options;
     const units = align / unit;
-    this.line(`p = (p + ${Math.ceil(this.#bits / unit) + units - 1}) & ${-units};`);
+    const skipped = Math.ceil(this.#bits / unit) + units - 1;
+    this.line(`p = (p + ${skipped}) & ${-units};`);
     this.#bits = 0;
     this.#aligned = align;
-    this.#checked = 0;
-    this.#check(0);
+    this.#moved((skipped * unit) / 8);
   }
 
-  #check(bits: number): void {
+  /** Notes that `p` moved by at most so many bytes, and keeps it in the slack. */
+  #moved(bytes: number): void {
+    this.#beyond += Math.ceil(bytes);
+    if (this.#beyond > REACH) this.#check();
+  }
+
+  /** Makes sure that a field of so many bits is in the buffer. */
+  #reach(bits: number): void {
+    const ahead = Math.ceil((this.#bits + bits) / 8);
+    if (this.#beyond + ahead <= REACH) return;
+    this.#check();
     const { overrun, unit } = this.#options;
-    const needed = this.#bits + bits;
-    if (overrun === undefined || (needed <= this.#checked && needed > 0)) return;
-    const ahead = Math.ceil(needed / unit);
+    if (overrun === undefined || ahead <= REACH) return;
+    this.line(`if (p + ${Math.ceil((this.#bits + bits) / unit)} > end) { ${overrun} }`);
+  }
+
+  /** Emits the check that what was read so far is in the data. */
+  #check(): void {
+    const { overrun, unit } = this.#options;
+    const ahead = Math.ceil(this.#bits / unit);
+    if (overrun === undefined || this.#beyond + ahead === 0) return;
     this.line(`if (p${ahead === 0 ? "" : ` + ${ahead}`} > end) { ${overrun} }`);
-    this.#checked = needed;
+    this.#beyond = 0;
   }
 
   #checkLength(length: string, unitsEach: number): void {
@@ -477,11 +496,11 @@ export class Walk {
   }
 
   #moveTo(byte: string): void {
+    const passed = this.#bits / 8 + 1;
     this.line(`p = ${this.#options.unit === 8 ? byte : `(${byte}) * 8`};`);
     this.#bits = 0;
     this.#aligned = 8;
-    this.#checked = 0;
-    this.#check(0);
+    this.#moved(passed);
   }
 
   #byteNow(): string {
@@ -498,11 +517,22 @@ export class Walk {
   }
 }
 
+/** Bytes after the data's end that generated code may read; a load of eight may begin there. */
+const REACH = runtime.SLACK - 16;
+
 // A plain object: the namespace of a module is looked up slowly.
 const RUNTIME = { ...runtime };
 
 /** Elements without any data that one event, or one packet's header, may have. */
 export const ELEMENT_BUDGET = 65_536;
+
+/**
+ * Code of the same 32 bits with a sign: the compilers take loads for signed that were small at first, and compile anew
+ * when the first large one comes. A clock's low half comes there every few seconds.
+ */
+function asSigned(code: string): string {
+  return code.replace("v.getUint32(", "v.getInt32(");
+}
 
 /** Code of the value as a number; integers beyond 2^53 lose their lowest bits. */
 export function numberCode(value: IntegerCode): string {

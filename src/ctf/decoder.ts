@@ -14,12 +14,14 @@ import {
 import { childrenOf, eventIdFields } from "./meanings.ts";
 import { type Fields, ObjectSink } from "./objects.ts";
 import { References } from "./references.ts";
+import type { ClockState } from "./runtime.ts";
 import {
   type EnumType,
   type EventClass,
   type FieldType,
   type IntegerType,
   integerOf,
+  type Member,
   type StreamClass,
   type StructType,
 } from "./types.ts";
@@ -57,9 +59,8 @@ export interface ScanState {
   position: number;
   /** Where the data ends. */
   limit: number;
-  /** The clock's value, as two halves: `high` unsigned, `low` in 32 bits with sign. */
-  high: number;
-  low: number;
+  /** The clock's value. */
+  readonly clock: ClockState;
   /** What makes nanoseconds after the base of the clock's value: see time.ts. */
   timeRest: number;
   timeMain: number;
@@ -71,8 +72,7 @@ export interface ScanState {
   /** The id that is not known. */
   unknownId: number;
   /** The clock's value in the event that stopped the scan. */
-  stopHigh: number;
-  stopLow: number;
+  readonly stopClock: ClockState;
   /** For each event: nanoseconds after the base, index of the class, position of the body. */
   readonly times: Float64Array;
   readonly classes: Uint32Array;
@@ -284,13 +284,15 @@ export class StreamDecoder {
     const idFields = eventIdFields(this.streamClass);
     if (eventHeader !== undefined) walk.walk(eventHeader, new IdSink(walk, idFields));
     walk.flush();
+    // An id from behind the data's end would be any.
+    walk.line(`if (p > end) { ${fail(SCAN_STOP.overrun)} }`);
     walk.line(`const c = ${this.#classIndex(walk, idFields.size > 0)};`);
     walk.line(`if (c < 0) { s.unknownId = id; ${fail(SCAN_STOP.unknownEvent)} }`);
     if (clock === undefined) walk.line("times[n] = NaN;");
     else {
       walk.line(`const t = ${timeCode(Number(clock.frequency))};`);
       walk.line(
-        `if (!(Math.abs(t) <= ${MAX_OFFSET_NS})) { s.stopHigh = hi; s.stopLow = lo; ${fail(SCAN_STOP.farTime)} }`,
+        `if (!(Math.abs(t) <= ${MAX_OFFSET_NS})) { ${saveClock("s.stopClock")} ${fail(SCAN_STOP.farTime)} }`,
       );
       walk.line("times[n] = t;");
     }
@@ -311,20 +313,22 @@ export class StreamDecoder {
     if (minimumBits(eventHeader ?? NOTHING) === 0) walk.line(`if (p === e) { ${fail(SCAN_STOP.noSize)} }`);
     walk.line("n += 1;");
     const before = [
-      "let p = s.position, hi = s.high, lo = s.low, e = p, hi0 = hi, lo0 = lo, n = 0, stop = 0;",
+      "let p = s.position, e = p, n = 0, stop = 0, hi = 0, md = 0, lo = 0;",
+      loadClock("s.clock"),
+      "let hi0 = hi, md0 = md, lo0 = lo;",
       "const end = s.limit, stored = s.stored, times = s.times, classes = s.classes, starts = s.starts;",
       "const timeMain = s.timeMain, timeRest = s.timeRest;",
       ...around.map(({ before: code }) => code),
       `scan: while (n < ${BATCH_EVENTS} && p < end) {`,
-      `e = p; hi0 = hi; lo0 = lo; let id = -1, budget = ${ELEMENT_BUDGET};`,
+      `e = p; hi0 = hi; md0 = md; lo0 = lo; let id = -1, budget = ${ELEMENT_BUDGET};`,
       references.declarations(this.storedFields),
     ];
     const after = [
       "}",
       ...around.map(({ after: code }) => code),
       // An event that was not read to its end counts as not begun.
-      "if (stop !== 0) { p = e; hi = hi0; lo = lo0; }",
-      "s.position = p; s.high = hi; s.low = lo; s.count = n; s.stop = stop;",
+      "if (stop !== 0) { p = e; hi = hi0; md = md0; lo = lo0; }",
+      `s.position = p; s.count = n; s.stop = stop; ${saveClock("s.clock")}`,
     ];
     return walk.compile<ScanFunction>("b, v, s", before.join("\n"), after.join("\n"));
   }
@@ -353,9 +357,9 @@ export class StreamDecoder {
       return body(b, v, p, end, stored, s, n);
     });
     const clock = events.some(movesClock);
-    if (clock) walk.line("s.high = hi; s.low = lo;");
+    if (clock) walk.line(saveClock("s.clock"));
     walk.line(`p = ${walk.constant(functions)}[c](b, v, p, end, stored, s, n);`);
-    if (clock) walk.line("hi = s.high; lo = s.low;");
+    if (clock) walk.line(loadClock("s.clock"));
     walk.line("if (p < 0) { stop = -p; break scan; }");
   }
 
@@ -369,11 +373,11 @@ export class StreamDecoder {
     const clock = movesClock(event);
     const before = [
       references.declarations(this.storedFields),
-      `let budget = ${ELEMENT_BUDGET}, hi = 0, lo = 0;`,
-      clock ? "hi = s.high; lo = s.low;" : "",
+      `let budget = ${ELEMENT_BUDGET}, hi = 0, md = 0, lo = 0;`,
+      clock ? loadClock("s.clock") : "",
       around.before,
     ];
-    const after = `${around.after} ${clock ? "s.high = hi; s.low = lo;" : ""} return p;`;
+    const after = `${around.after} ${clock ? saveClock("s.clock") : ""} return p;`;
     return walk.compile("b, v, p, end, stored, s, n", before.join("\n"), after);
   }
 
@@ -412,7 +416,7 @@ const NOTHING: StructType = { kind: "struct", align: 1, members: [] };
 function tryBytes(scope: StructType): void {
   if (isMadeOfBytes(scope)) return;
   const walk = new Walk({ unit: 8, clock: false }, new References([scope]));
-  walk.walk(scope, new IdSink(walk, new Set()));
+  walk.walk(scope, new EverySink());
   walk.flush();
 }
 
@@ -443,30 +447,30 @@ function holdsClock(type: FieldType): boolean {
   return integerOf(type)?.clock !== undefined || childrenOf(type).some(holdsClock);
 }
 
-/** Code of the nanoseconds after the base of the clock's value in `hi` and `lo`: see time.ts. */
-function timeCode(frequency: number): string {
-  if (frequency === 1e9) return "(hi - timeMain) * 4294967296 + ((lo >>> 0) - timeRest)";
-  return `Math.floor(1e9 * (hi * 4294967296 + (lo >>> 0)) / ${frequency}) - timeMain - timeRest`;
+/** Code that takes the clock's value out of a {@link ClockState}. */
+export function loadClock(state: string): string {
+  return `hi = ${state}.high; md = ${state}.middle; lo = ${state}.low;`;
 }
 
-/** Takes the event's id out of its header; the last of the fields that say it counts. */
-class IdSink implements Sink {
-  readonly #walk: Walk;
-  readonly #fields: ReadonlySet<FieldType>;
+/** Code that puts it there. */
+export function saveClock(state: string): string {
+  return `${state}.high = hi; ${state}.middle = md; ${state}.low = lo;`;
+}
 
-  constructor(walk: Walk, fields: ReadonlySet<FieldType>) {
-    this.#walk = walk;
-    this.#fields = fields;
-  }
+/** Code of the nanoseconds after the base of the clock's value: see time.ts. */
+function timeCode(frequency: number): string {
+  const low = "rt.QUARTERS[md] + lo";
+  if (frequency === 1e9) return `(hi - timeMain) * 4294967296 + (${low} - timeRest)`;
+  return `Math.floor(1e9 * (hi * 4294967296 + (${low})) / ${frequency}) - timeMain - timeRest`;
+}
 
-  wants(): boolean {
+/** Visits everything, and does nothing. */
+class EverySink implements Sink {
+  wants(_member: Member): boolean {
     return true;
   }
 
-  integer(type: IntegerType | EnumType, value: IntegerCode): void {
-    if (this.#fields.has(type)) this.#walk.line(`id = ${numberCode(value)};`);
-  }
-
+  integer(_type: IntegerType | EnumType, _value: IntegerCode): void {}
   real(): void {}
   text(): void {}
   beginStruct(): void {}
@@ -481,4 +485,28 @@ class IdSink implements Sink {
   beginOption(): void {}
   endOption(): void {}
   endVariant(): void {}
+}
+
+/** Takes the event's id out of its header; the last of the fields that say it counts. */
+class IdSink extends EverySink {
+  readonly #walk: Walk;
+  readonly #fields: ReadonlySet<FieldType>;
+
+  constructor(walk: Walk, fields: ReadonlySet<FieldType>) {
+    super();
+    this.#walk = walk;
+    this.#fields = fields;
+  }
+
+  override wants({ type }: Member): boolean {
+    return this.#holdsId(type);
+  }
+
+  #holdsId(type: FieldType): boolean {
+    return this.#fields.has(type) || childrenOf(type).some((child) => this.#holdsId(child));
+  }
+
+  override integer(type: IntegerType | EnumType, value: IntegerCode): void {
+    if (this.#fields.has(type)) this.#walk.line(`id = ${numberCode(value)};`);
+  }
 }

@@ -12,92 +12,139 @@ export interface Run {
 /** A stream in the heap. */
 interface Source {
   readonly reader: StreamReader;
+  readonly index: number;
   batch: EventBatch;
-  /** Index of the next event in the batch. */
+  /** Index of the next event in the batch, and its time after the batch's base. */
   at: number;
+  time: number;
 }
 
 /**
  * Merges streams by their events' times; of events with one time, those of the stream with the lower index come first.
- * A run is valid until the next one is asked for. Batches with losses come, with an empty run if need be, when the
- * stream's event before them was given out.
+ * Batches with losses come, with an empty run if need be, when the stream's event before them was given out.
+ *
+ * Itself the run that {@link next} moved to: where streams alternate, a run is one event, and an object for each would
+ * cost as much as the merging.
  */
-export function* mergeStreams(readers: Iterable<StreamReader>): Generator<Run, void, undefined> {
-  const heap: Source[] = [];
-  for (const reader of readers) {
-    const batch = reader.next();
-    if (batch === undefined) continue;
-    const source = { reader, batch, at: 0 };
-    yield* skipEmpty(source);
-    if (source.at < source.batch.length) push(heap, source);
+export class Merger implements Run {
+  from = 0;
+  to = 0;
+  #batch: EventBatch | undefined;
+  readonly #heap: Source[] = [];
+  /** Readers that were not asked yet. */
+  readonly #fresh: StreamReader[];
+  /** The source of the run given out last, whose batch may be used up. */
+  #current: Source | undefined;
+
+  constructor(readers: readonly StreamReader[]) {
+    this.#fresh = readers.toReversed();
   }
-  for (let first = heap[0]; first !== undefined; first = heap[0]) {
-    const rival = smaller(heap[1], heap[2]);
-    const { batch, at } = first;
-    const end = rival === undefined ? batch.length : runEnd(first, rival);
-    yield { batch, from: at, to: end };
-    first.at = end;
-    if (end === batch.length) {
-      const next = first.reader.next();
-      if (next === undefined) {
-        remove(heap);
-        continue;
+
+  /** The run's batch. @throws Error before the first run */
+  get batch(): EventBatch {
+    if (this.#batch === undefined) throw new Error("no run was asked for yet");
+    return this.#batch;
+  }
+
+  /** Moves to the next run, which is valid until the next call; returns whether there is one. */
+  next(): boolean {
+    const current = this.#current;
+    if (current !== undefined && !this.#advance(current)) return this.#giveLosses(current);
+    for (let reader = this.#fresh.pop(); reader !== undefined; reader = this.#fresh.pop()) {
+      const batch = reader.next();
+      if (batch === undefined) continue;
+      const source = { reader, index: batch.stream.index, batch, at: 0, time: batch.times[0] ?? NaN };
+      if (batch.length === 0) {
+        this.#current = source;
+        return this.#giveLosses(source);
       }
-      first.batch = next;
-      first.at = 0;
-      yield* skipEmpty(first);
-      if (first.at >= first.batch.length) {
-        remove(heap);
-        continue;
-      }
+      push(this.#heap, source);
     }
-    sink(heap);
+    const [first, left, right] = this.#heap;
+    this.#current = first;
+    if (first === undefined) return false;
+    const rival = smaller(left, right);
+    this.#batch = first.batch;
+    this.from = first.at;
+    this.to = rival === undefined ? first.batch.length : runEnd(first, rival);
+    return true;
+  }
+
+  /** Puts the source of the last run in its new place. Returns false when it came to a batch without events. */
+  #advance(source: Source): boolean {
+    this.#current = undefined;
+    const wasInHeap = source.batch.length > 0;
+    if (wasInHeap && this.to < source.batch.length) {
+      source.at = this.to;
+      source.time = source.batch.times[this.to] ?? NaN;
+      sink(this.#heap);
+      return true;
+    }
+    const batch = source.reader.next();
+    if (batch === undefined) {
+      if (wasInHeap) remove(this.#heap);
+      return true;
+    }
+    source.batch = batch;
+    source.at = 0;
+    source.time = batch.times[0] ?? NaN;
+    if (batch.length === 0) {
+      if (wasInHeap) remove(this.#heap);
+      this.#current = source;
+      return false;
+    }
+    if (wasInHeap) sink(this.#heap);
+    else push(this.#heap, source);
+    return true;
+  }
+
+  #giveLosses({ batch }: Source): boolean {
+    this.#batch = batch;
+    this.from = 0;
+    this.to = 0;
+    return true;
   }
 }
 
-/** Gives out batches without events, which have losses; leaves the source at a batch with events, or at its end. */
-function* skipEmpty(source: Source): Generator<Run, void, undefined> {
-  while (source.batch.length === 0) {
-    yield { batch: source.batch, from: 0, to: 0 };
-    const next = source.reader.next();
-    if (next === undefined) return;
-    source.batch = next;
-  }
+/** As {@link Merger}, as an iterator: a run is valid until the next one is asked for. */
+export function* mergeStreams(readers: readonly StreamReader[]): Generator<Run, void, undefined> {
+  const merger = new Merger(readers);
+  while (merger.next()) yield merger;
 }
 
 /** Index after the last event of a source's batch, from its next on, that comes before the rival's next. */
 function runEnd(source: Source, rival: Source): number {
   const { batch } = source;
+  const { times, length } = batch;
   let at = source.at + 1;
   if (batch.base !== rival.batch.base) {
-    while (at < batch.length && compare(source, at, rival) < 0) at += 1;
+    while (at < length && compare(batch, times[at] ?? NaN, source.index, rival) < 0) at += 1;
     return at;
   }
-  const { times, length } = batch;
-  const limit = rival.batch.times[rival.at] ?? 0;
+  const limit = rival.time;
   // Events without a time come at once: comparisons with NaN are written so that it does not stop the run.
-  if (batch.stream.index < rival.batch.stream.index)
-    while (at < length && !((times[at] ?? 0) > limit)) at += 1;
+  if (source.index < rival.index) while (at < length && !((times[at] ?? 0) > limit)) at += 1;
   else while (at < length && !((times[at] ?? 0) >= limit)) at += 1;
   return at;
 }
 
-/** Negative when event `at` of the source comes before the rival's next. */
-function compare(source: Source, at: number, rival: Source): number {
-  const time = source.batch.times[at] ?? 0;
-  const rivalTime = rival.batch.times[rival.at] ?? 0;
-  // Streams without times go first, each to its end, in the order of their indexes.
-  const order = source.batch.stream.index - rival.batch.stream.index;
-  if (Number.isNaN(time) || Number.isNaN(rivalTime)) {
-    return Number(Number.isNaN(rivalTime)) - Number(Number.isNaN(time)) || order;
+/** Negative when a time of a batch comes before the rival's next event. */
+function compare(batch: EventBatch, time: number, index: number, rival: Source): number {
+  if (batch.base === rival.batch.base) {
+    if (time < rival.time) return -1;
+    if (time > rival.time) return 1;
   }
-  if (source.batch.base === rival.batch.base) return time - rivalTime || order;
-  const difference = source.batch.base + BigInt(time) - rival.batch.base - BigInt(rivalTime);
+  // Streams without times go first, each to its end, in the order of their indexes.
+  const order = index - rival.index;
+  if (Number.isNaN(time) || Number.isNaN(rival.time)) {
+    return Number(Number.isNaN(rival.time)) - Number(Number.isNaN(time)) || order;
+  }
+  const difference = batch.base + BigInt(time) - rival.batch.base - BigInt(rival.time);
   return difference === 0n ? order : difference < 0n ? -1 : 1;
 }
 
 function isBefore(one: Source, other: Source): boolean {
-  return compare(one, one.at, other) < 0;
+  return compare(one.batch, one.time, one.index, other) < 0;
 }
 
 function smaller(one: Source | undefined, other: Source | undefined): Source | undefined {

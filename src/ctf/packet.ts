@@ -1,11 +1,12 @@
 // Reads the heads of packets (header and context), and so finds where each packet of a file is and what it says of
 // itself. Called by stream.ts, one packet at a time, so that a file's length costs no memory.
 import { ELEMENT_BUDGET, NotBytewise, Walk } from "./codegen.ts";
-import { StreamDecoder } from "./decoder.ts";
+import { loadClock, saveClock, StreamDecoder } from "./decoder.ts";
 import { type Problem, problem, type TracePlace } from "./errors.ts";
+import { childrenOf } from "./meanings.ts";
 import { type Fields, type FieldValue, ObjectSink } from "./objects.ts";
 import { References } from "./references.ts";
-import { SLACK } from "./runtime.ts";
+import { type ClockState, SLACK } from "./runtime.ts";
 import type { SourceFile } from "./source.ts";
 import { type FieldType, integerOf, type StreamClass, type StructType, type TraceClass } from "./types.ts";
 
@@ -33,6 +34,10 @@ export interface Packet {
   readonly size: number;
   /** Whether the file ends before the packet does. */
   readonly torn: boolean;
+  /** Values of its head that its events need: see {@link StreamDecoder.storedFields}. */
+  readonly stored: readonly (number | bigint)[];
+  /** The clock's value after its head, where that is known without the clock before. */
+  readonly clock: ClockState | undefined;
   readonly decoder: StreamDecoder;
   /** The stream's number among those of its class, if the packet says it. */
   readonly instance: bigint | undefined;
@@ -50,12 +55,6 @@ export interface Packet {
   readonly discardedSize: number;
 }
 
-/** The clock's value as two halves, as in generated code. */
-export interface ClockState {
-  high: number;
-  low: number;
-}
-
 type HeadFunction = (
   b: Uint8Array,
   v: DataView,
@@ -64,16 +63,27 @@ type HeadFunction = (
   stored: (number | bigint)[],
 ) => { readonly header: Fields; readonly context: Fields; readonly p: number } | undefined;
 
-interface Head {
+/** How to read a stream class's heads. */
+interface HeadReader {
   readonly unit: 8 | 1;
   readonly read: HeadFunction;
 }
+
+/** A head that was read. */
+interface Head {
+  readonly header: Fields;
+  readonly context: Fields;
+  readonly bits: number;
+}
+
+const ZERO_CLOCK: ClockState = { high: 0, middle: 0, low: 0 };
 
 /** Reads the packets of one trace's files. */
 export class PacketReader {
   readonly #trace: TraceClass;
   readonly #decoders = new Map<StreamClass, StreamDecoder>();
-  readonly #heads = new Map<StreamClass | undefined, Head>();
+  readonly #heads = new Map<StreamClass | undefined, HeadReader>();
+  readonly #wholeClocks = new Map<StreamClass, boolean>();
   #buffer = new Uint8Array(HEAD_READ + SLACK);
   #view = new DataView(this.#buffer.buffer);
 
@@ -99,28 +109,38 @@ export class PacketReader {
    */
   read(file: SourceFile, offset: number, number: number): Packet | Problem {
     const place: TracePlace = { file: file.path, offset, packet: number };
-    const common = this.#readHead(undefined, file, offset, { high: 0, low: 0 }, []);
-    if (common === undefined) return this.#noHead(file, offset, place);
-    const wrong = this.#checkHeader(common.header, file, offset, place);
-    if (wrong !== undefined) return wrong;
-    const streamId = common.header["stream_id"];
-    const stream =
-      streamId === undefined
-        ? this.#trace.streamClasses.length === 1 && this.#trace.streamClasses[0]
-        : this.#trace.streamClasses.find(({ id }) => id === BigInt(Number(streamId)));
-    if (!stream) return problem("corrupt", `the metadata has no stream ${streamId ?? "class"}`, place);
-    const head = this.#readHead(stream, file, offset, { high: 0, low: 0 }, []);
+    let stream: StreamClass | undefined =
+      this.#trace.streamClasses.length === 1 ? this.#trace.streamClasses[0] : undefined;
+    if (stream === undefined) {
+      const common = this.#readHead(undefined, file, offset, { ...ZERO_CLOCK }, []);
+      if (common === undefined) return this.#noHead(file, offset, place);
+      const wrong = this.#checkHeader(common.header, file, offset, place);
+      if (wrong !== undefined) return wrong;
+      const streamId = count(common.header["stream_id"]);
+      stream = this.#trace.streamClasses.find(({ id }) => id === streamId);
+      if (stream === undefined)
+        return problem("corrupt", `the metadata has no stream ${streamId ?? "class"}`, place);
+    }
+    const clock = { ...ZERO_CLOCK };
+    const stored: (number | bigint)[] = [];
+    const head = this.#readHead(stream, file, offset, clock, stored);
     if (head === undefined) return this.#noHead(file, offset, place);
-    return this.#packet(head.header, head.context, head.bits, stream, file, place);
+    const wrong = this.#checkHeader(head.header, file, offset, place);
+    if (wrong !== undefined) return wrong;
+    const { stream_id: streamId } = head.header;
+    if (streamId !== undefined && count(streamId) !== stream.id) {
+      return problem("corrupt", `the metadata has no stream ${String(streamId)}`, place);
+    }
+    const setsClock = this.#setsClock(stream);
+    return this.#packet(head, { stored, clock: setsClock ? clock : undefined }, stream, file, place);
   }
 
   /**
-   * Moves the clock by the head of a packet, and returns the values of its fields that its events need.
+   * Moves the clock by the head of a packet.
    */
-  enter(packet: Packet, clock: ClockState): (number | bigint)[] {
-    const stored: (number | bigint)[] = [];
-    this.#readHead(packet.decoder.streamClass, packet.file, packet.offset, clock, stored);
-    return stored;
+  enter(packet: Packet, clock: ClockState): void {
+    if (packet.clock !== undefined) Object.assign(clock, packet.clock);
+    else this.#readHead(packet.decoder.streamClass, packet.file, packet.offset, clock, []);
   }
 
   /**
@@ -148,10 +168,20 @@ export class PacketReader {
     use(this.#buffer, this.#view);
   }
 
+  /** Whether the head's clock values are whole, so that the clock after it does not depend on the clock before. */
+  #setsClock(stream: StreamClass): boolean {
+    let known = this.#wholeClocks.get(stream);
+    if (known === undefined) {
+      const sizes = [this.#trace.packetHeader, stream.packetContext].flatMap((scope) => clockSizes(scope));
+      known = sizes.length > 0 && sizes.every((size) => size === 64);
+      this.#wholeClocks.set(stream, known);
+    }
+    return known;
+  }
+
   #packet(
-    header: Fields,
-    context: Fields,
-    headBits: number,
+    { header, context, bits: headBits }: Head,
+    kept: Pick<Packet, "stored" | "clock">,
     stream: StreamClass,
     file: SourceFile,
     place: TracePlace,
@@ -174,6 +204,7 @@ export class PacketReader {
         .map(({ name }): [string, FieldValue] => [name, context[name] ?? 0]),
     );
     return {
+      ...kept,
       file,
       number: place.packet ?? 0,
       offset,
@@ -224,7 +255,7 @@ export class PacketReader {
     offset: number,
     clock: ClockState,
     stored: (number | bigint)[],
-  ): { readonly header: Fields; readonly context: Fields; readonly bits: number } | undefined {
+  ): Head | undefined {
     const { unit, read } = this.#head(stream);
     for (let wanted = HEAD_READ; wanted <= MAX_HEAD; wanted *= 4) {
       const data = this.#fill(file, offset, wanted);
@@ -245,7 +276,7 @@ export class PacketReader {
     return this.#buffer.subarray(0, length);
   }
 
-  #head(stream: StreamClass | undefined): Head {
+  #head(stream: StreamClass | undefined): HeadReader {
     let head = this.#heads.get(stream);
     if (head === undefined) {
       const context = stream?.packetContext;
@@ -261,7 +292,7 @@ function generateHead(
   header: StructType | undefined,
   context: StructType | undefined,
   stored: readonly FieldType[],
-): Head {
+): HeadReader {
   try {
     return { unit: 8, read: generateHeadRead(8, header, context, stored) };
   } catch (error) {
@@ -291,9 +322,10 @@ function generateHeadRead(
     values.push(sink.result());
   }
   walk.flush();
-  const before = `let p = 0, budget = ${ELEMENT_BUDGET}, hi = clock.high, lo = clock.low;\n${references.declarations([])}`;
+  const before = `let p = 0, budget = ${ELEMENT_BUDGET}, hi = 0, md = 0, lo = 0; ${loadClock("clock")}\n${references.declarations([])}`;
   const after = [
-    "clock.high = hi; clock.low = lo;",
+    "if (p > end) return undefined;",
+    saveClock("clock"),
     references.storing(stored),
     `return { header: ${values[0]}, context: ${values[1]}, p };`,
   ];
@@ -303,6 +335,16 @@ function generateHeadRead(
 /** The value of a field that counts something; enumerations with labels do not count. */
 function count(value: FieldValue | undefined): bigint | undefined {
   return typeof value === "number" || typeof value === "bigint" ? BigInt(value) : undefined;
+}
+
+/** Bits of the clock values in a scope. */
+function clockSizes(type: FieldType | undefined): number[] {
+  if (type === undefined) return [];
+  const integer = integerOf(type);
+  if (integer?.clock !== undefined) return [integer.size];
+  // One that may be absent sets nothing for sure.
+  const inside = childrenOf(type).flatMap(clockSizes);
+  return type.kind === "struct" ? inside : inside.map(() => 0);
 }
 
 function sizeOf(struct: StructType | undefined, name: string): number {

@@ -3,8 +3,8 @@
 // rotated chunks): their packets are put in order, and a packet that is in two of them is read once.
 import { BATCH_EVENTS, type ScanFunction, type ScanState, SCAN_STOP, type StreamDecoder } from "./decoder.ts";
 import { type Problem, problem } from "./errors.ts";
-import type { ClockState, Packet, PacketReader } from "./packet.ts";
-import { SLACK } from "./runtime.ts";
+import type { Packet, PacketReader } from "./packet.ts";
+import { type ClockState, joinClock, SLACK, splitClock } from "./runtime.ts";
 import { conversion, toNanoseconds } from "./time.ts";
 import type { StreamClass } from "./types.ts";
 
@@ -81,7 +81,8 @@ export class StreamReader {
   readonly #onProblem: (problem: Problem) => void;
   readonly #base: bigint;
   readonly #queue: PacketQueue;
-  readonly #clock: ClockState = { high: 0, low: 0 };
+  /** The state's. */
+  readonly #clock: ClockState = { high: 0, middle: 0, low: 0 };
   readonly #state: ScanState;
   /** Whether the base was set to the time of the next event, and no event was read since. */
   #isRebased = false;
@@ -114,16 +115,14 @@ export class StreamReader {
     this.#state = {
       position: 0,
       limit: 0,
-      high: 0,
-      low: 0,
+      clock: this.#clock,
       timeMain: 0,
       timeRest: 0,
       stored: [],
       count: 0,
       stop: 0,
       unknownId: 0,
-      stopHigh: 0,
-      stopLow: 0,
+      stopClock: { high: 0, middle: 0, low: 0 },
       times: new Float64Array(BATCH_EVENTS),
       classes: new Uint32Array(BATCH_EVENTS),
       starts: new Uint32Array(BATCH_EVENTS),
@@ -152,9 +151,8 @@ export class StreamReader {
 
   #enter(packet: Packet, losses: readonly Loss[]): void {
     const { decoder } = packet;
-    const stored = this.#stream.packets.enter(packet, this.#clock);
-    this.#state.high = this.#clock.high;
-    this.#state.low = this.#clock.low;
+    const { stored } = packet;
+    this.#stream.packets.enter(packet, this.#clock);
     this.#state.stored = stored;
     // The head need not end in the first window, nor on a place windows may start.
     const headBytes = Math.floor(packet.headBits / 8);
@@ -241,16 +239,12 @@ export class StreamReader {
     if (stopped !== undefined) this.#onProblem(stopped);
     this.#isRebased = false;
     this.#batch = undefined;
-    this.#clock.high = this.#state.high;
-    this.#clock.low = this.#state.low;
     this.#pass(packet);
   }
 
   /** Moves the clock to the packet's end, which the next packet's truncated times count from. */
   #pass({ end }: Packet): void {
-    if (end === undefined) return;
-    this.#clock.high = Number(end >> 32n);
-    this.#clock.low = Number(end & 0xffff_ffffn) | 0;
+    if (end !== undefined) Object.assign(this.#clock, splitClock(end));
   }
 
   #stopProblem(packet: Packet, unit: number): Problem | undefined {
@@ -289,9 +283,7 @@ export class StreamReader {
   /** Counts from the time of the event that was too far from the base. */
   #rebase(batch: MutableBatch): void {
     const { clock } = this.#stream.streamClass;
-    const { stopHigh, stopLow } = this.#state;
-    const value = (BigInt(stopHigh) << 32n) | BigInt(stopLow >>> 0);
-    if (clock !== undefined) this.#setBase(toNanoseconds(clock, value));
+    if (clock !== undefined) this.#setBase(toNanoseconds(clock, joinClock(this.#state.stopClock)));
     this.#isRebased = true;
     batch.length = 0;
   }

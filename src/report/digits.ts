@@ -79,7 +79,48 @@ export function inBase(value: number | bigint, base: 2 | 8 | 16, size: number, s
   return base === 16 ? `0x${digits.toUpperCase()}` : `0${digits}`;
 }
 
+/** Powers of ten that doubles hold exactly, as far as they are needed. */
+const POWERS = Float64Array.from({ length: 10 }, (_none, exponent) => 10 ** exponent);
+
+/** How near to the middle between two roundings a scaled value may be, to be rounded in doubles. */
+const SURE = 1e-6;
+
 /** A number as printf's `%g` writes it: six significant digits. */
+export function real(o: Uint8Array, w: DataView, q: number, value: number): number {
+  const size = Math.abs(value);
+  // The everyday range, without strings; the rest, and what is hard to round, goes through them.
+  if (!(size >= 1e-4 && size < 999_999)) return ascii(o, q, general(value));
+  let exponent = -4;
+  while (
+    exponent < 5 &&
+    size >= (exponent < -1 ? 1 / (POWERS[-exponent - 1] ?? 1) : (POWERS[exponent + 1] ?? 1))
+  )
+    exponent += 1;
+  const scaled = size * (POWERS[5 - exponent] ?? 1);
+  let digits = Math.floor(scaled);
+  const rest = scaled - digits;
+  if (Math.abs(rest - 0.5) < SURE || digits < 100_000 || digits > 999_998) return ascii(o, q, general(value));
+  if (rest > 0.5) digits += 1;
+  if (value < 0) o[q++] = 45;
+  const whole = exponent < 0 ? 0 : Math.floor(digits / (POWERS[5 - exponent] ?? 1));
+  let fraction = digits - whole * (POWERS[5 - exponent] ?? 1);
+  q = integer(w, q, whole);
+  if (fraction === 0) return q;
+  let places = 5 - exponent;
+  while (fraction % 10 === 0) {
+    fraction /= 10;
+    places -= 1;
+  }
+  o[q] = 46;
+  for (let at = q + places; at > q; at -= 1) {
+    const next = Math.floor(fraction / 10);
+    o[at] = 48 + fraction - next * 10;
+    fraction = next;
+  }
+  return q + places + 1;
+}
+
+/** As {@link real}, as a string. */
 export function general(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value < 0 ? "-inf" : "inf";
   if (Number.isInteger(value) && Math.abs(value) < 1_000_000)

@@ -6,7 +6,7 @@ import type { EventBatch, Stream } from "../ctf/stream.ts";
 import type { TraceSet } from "../ctf/trace.ts";
 import type { EventClass, StreamClass, TraceClass } from "../ctf/types.ts";
 import type { Packet } from "../ctf/packet.ts";
-import { Output } from "./output.ts";
+import { Output, Prepared } from "./output.ts";
 import type { Palette } from "./style.ts";
 import { TEXT_AFTER, TEXT_BEFORE, type TextFunction, TextSink, writeLiteral } from "./text-sink.ts";
 import { type TimeFormat, TimeText } from "./time-text.ts";
@@ -24,7 +24,9 @@ export class EventText {
   readonly #prefixes = new Map<StreamClass, string>();
   readonly #events = new Map<StreamDecoder, TextFunction[]>();
   readonly #contexts = new Map<StreamClass, ContextFunction>();
-  readonly #packets = new WeakMap<Packet, Uint8Array<ArrayBuffer>>();
+  readonly #packets = new WeakMap<Packet, Prepared>();
+  /** Text of the current packet's context, which stands before the events' fields. */
+  readonly #packet = { text: Prepared.of("") };
 
   constructor(set: TraceSet, out: Output, format: TimeFormat, colours: Palette) {
     this.#out = out;
@@ -50,11 +52,8 @@ export class EventText {
 
   /** Must be called with each batch before its events are written. */
   begin(batch: EventBatch): void {
-    this.#packetText = this.#packetContext(batch);
+    this.#packet.text = this.#packetContext(batch);
   }
-
-  /** Text of the packet's context, which stands before the events' fields. */
-  #packetText = new Uint8Array(0);
 
   #functions(decoder: StreamDecoder): TextFunction[] {
     let functions = this.#events.get(decoder);
@@ -78,7 +77,7 @@ export class EventText {
       const hasPacketText = showsContext(event.streamClass);
       if (hasPacketText) {
         walk.line("out.at = q;");
-        walk.line(`out.writeBytes(${walk.constant(() => this.#packetText)}());`);
+        walk.line(`out.put(${walk.constant(this.#packet)}.text);`);
         walk.line("o = out.bytes; w = out.view; q = out.at; limit = out.limit;");
       }
       const sink = new TextSink(walk, this.#palette);
@@ -98,13 +97,13 @@ export class EventText {
     });
   }
 
-  #packetContext({ stream, packet }: EventBatch): Uint8Array<ArrayBuffer> {
+  #packetContext({ stream, packet }: EventBatch): Prepared {
     const before = this.#packets.get(packet);
     if (before !== undefined) return before;
     const write = this.#context(stream);
     const out = new Output(undefined);
     if (write !== undefined) stream.packets.onHead(packet, (b, v) => write(b, v, out));
-    const text = out.bytes.slice(0, out.at);
+    const text = new Prepared(out.bytes.subarray(0, out.at));
     this.#packets.set(packet, text);
     return text;
   }

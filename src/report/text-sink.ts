@@ -109,9 +109,7 @@ export class TextSink implements Sink {
   real(_type: FloatType, code: string): void {
     this.#open(this.#palette.value);
     this.finish(NUMBER_ROOM);
-    const value = this.#walk.name("x");
-    this.#walk.line(`const ${value} = ${code};`);
-    this.#walk.line(`q = ${this.#digits}.ascii(o, q, ${this.#digits}.general(${value}));`);
+    this.#walk.line(`q = ${this.#digits}.real(o, w, q, ${code});`);
     this.#close(this.#palette.value);
   }
 

@@ -1,7 +1,7 @@
 // Times of events as text, and times that users write. Wall clock times are the local zone's unless UTC is asked for.
 import { UserError, EXIT_USAGE } from "../errors.ts";
 import { ascii, integer, nineDigits } from "./digits.ts";
-import type { Output } from "./output.ts";
+import { type Output, Prepared } from "./output.ts";
 import type { Palette } from "./style.ts";
 
 /** How to show times: `absolute` is the wall clock, `epoch` seconds since 1970, `relative` seconds since the begin. */
@@ -19,14 +19,14 @@ const EXACT = BigInt(Number.MAX_SAFE_INTEGER);
 /** Writes `[time] (+delta) `, as babeltrace2 does, and remembers the time for the next delta. */
 export class TimeText {
   readonly #format: TimeFormat;
-  readonly #before: string;
-  readonly #after: string;
+  readonly #before: Prepared;
+  readonly #after: Prepared;
   #base: bigint | undefined;
   #baseSeconds = 0;
   #baseRest = 0;
   /** The second whose text is in {@link #secondText}. */
   #second = NaN;
-  #secondText = "";
+  #secondText = Prepared.of("");
   #last: { base: bigint; time: number } | undefined;
   #first: bigint | undefined;
 
@@ -34,8 +34,8 @@ export class TimeText {
   constructor(format: TimeFormat, begin: bigint | undefined, { time }: Palette) {
     this.#format = format;
     this.#first = begin;
-    this.#before = `[${time.open}`;
-    this.#after = `${time.close}] `;
+    this.#before = Prepared.of(`[${time.open}`);
+    this.#after = Prepared.of(`${time.close}] `);
   }
 
   /** Writes a time; the output must have room. `time` is nanoseconds after `base`, an integer. */
@@ -43,11 +43,11 @@ export class TimeText {
     if (base !== this.#base) this.#setBase(base);
     const { kind } = this.#format;
     if (kind !== "delta") {
-      out.at = ascii(out.bytes, out.at, this.#before);
+      out.at = this.#before.put(out.view, out.at);
       if (kind === "relative")
         this.#writeDifference(out, base, time, this.#first ?? (this.#first = base + BigInt(time)));
       else this.#writeWall(out, time);
-      out.at = ascii(out.bytes, out.at, this.#after);
+      out.at = this.#after.put(out.view, out.at);
     }
     if (kind !== "relative") this.#writeDelta(out, base, time);
   }
@@ -78,9 +78,9 @@ export class TimeText {
     }
     if (second !== this.#second) {
       this.#second = second;
-      this.#secondText = this.#wallSecond(second);
+      this.#secondText = Prepared.of(this.#wallSecond(second));
     }
-    out.at = ascii(out.bytes, out.at, this.#secondText);
+    out.at = this.#secondText.put(out.view, out.at);
     out.at = nineDigits(out.bytes, out.view, out.at, rest);
   }
 
@@ -92,7 +92,8 @@ export class TimeText {
 
   #writeDelta(out: Output, base: bigint, time: number): void {
     const last = this.#last;
-    out.at = ascii(out.bytes, out.at, "(");
+    out.bytes[out.at] = 40;
+    out.at += 1;
     if (last === undefined) {
       out.at = ascii(out.bytes, out.at, "+?.?????????");
       this.#last = { base, time };
@@ -102,7 +103,9 @@ export class TimeText {
       last.base = base;
       last.time = time;
     }
-    out.at = ascii(out.bytes, out.at, ") ");
+    out.bytes[out.at] = 41;
+    out.bytes[out.at + 1] = 32;
+    out.at += 2;
   }
 
   /** Of times with two bases, which a double might not hold. */

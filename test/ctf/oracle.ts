@@ -25,7 +25,7 @@ export async function theirText(
   const args = ["--clock-gmt", "--clock-date", "--color=never", directory];
   const { stdout, stderr, status } = await babeltrace(args);
   // It warns of index files, of header fields that it ignores, and of times before 1970.
-  const lines = stderr.split("\n").filter((line) => !/^[\d-]+ [\d:.]+ \d+ \d+ W |^\[warning\]/.test(line));
+  const lines = stderr.split("\n").filter((line) => !/^[\d-]+ [\d:.]+ +\d+ +\d+ W |^\[warning\]/.test(line));
   return { text: stdout, stderr: lines.join("\n"), status };
 }
 
