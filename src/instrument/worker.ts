@@ -1,14 +1,22 @@
 /**
  * Workers: gives every Worker the same preload as the main thread, since Bun's own
- * preloads do not reach them. Called by the preload, in any traced thread.
- *
- * `node:worker_threads` has a constructor of its own, which cannot be wrapped before
- * the program has loaded that module (5 ms at every start): a Worker made by it
- * records once it imports buntrace, and only the built-in providers miss it.
+ * preloads do not reach them: those of the global constructor and those of
+ * `node:worker_threads`. Called by the preload, in any traced thread.
  */
+import { whenImported } from "./when-imported.ts";
+
+/** Sees to Workers made from now on. */
 export function instrumentWorkers(preload: string): void {
-  const Native = globalThis.Worker;
-  const Wrapped: typeof Worker = new Proxy(Native, {
+  globalThis.Worker = withPreload(globalThis.Worker, preload);
+  whenImported("node", "worker_threads", () => {
+    const threads = require("node:worker_threads") as { Worker: typeof Worker };
+    threads.Worker = withPreload(threads.Worker, preload);
+  });
+}
+
+/** A Worker constructor that puts the preload before the program's own. */
+function withPreload(native: typeof Worker, preload: string): typeof Worker {
+  const wrapped: typeof Worker = new Proxy(native, {
     construct(target, args: ConstructorParameters<typeof Worker>, newTarget) {
       const [script, options, ...rest] = args;
       const own = options?.preload ?? [];
@@ -16,9 +24,9 @@ export function instrumentWorkers(preload: string): void {
       return Reflect.construct(
         target,
         [script, { ...options, preload: preloads }, ...rest],
-        newTarget === Wrapped ? target : newTarget,
+        newTarget === wrapped ? target : newTarget,
       );
     },
   });
-  globalThis.Worker = Wrapped;
+  return wrapped;
 }

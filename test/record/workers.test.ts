@@ -126,6 +126,31 @@ if (Bun.isMainThread) {
   expect(new Set(events.map(({ name }) => name))).toEqual(new Set(["test:tick"]));
 });
 
+test("the built-in providers are in Workers of both kinds, when node:worker_threads is imported late, too", async () => {
+  await using place = new Place();
+  const program = join(place.dir, "workers.ts");
+  writeFileSync(
+    program,
+    `import { isMainThread } from "node:worker_threads";
+import { Database } from "bun:sqlite";
+if (isMainThread) {
+  const own = new Worker(import.meta.url);
+  await new Promise((done) => own.addEventListener("close", done));
+  const { Worker: NodeWorker } = await import("node:worker_threads");
+  const node = new NodeWorker(new URL(import.meta.url));
+  await new Promise((done) => node.on("exit", done));
+} else {
+  new Database(":memory:").query("select 1").all();
+}`,
+  );
+  const { stderr } = await run(place, program, { session: { enable: ["sqlite:*"] } });
+  expect(stderr).toBe("");
+  const events = await readTrace(place.output);
+  expect(events.map(({ name }) => name)).toEqual(
+    Array.from({ length: 2 }, () => ["sqlite:query_begin", "sqlite:query_end"]).flat(),
+  );
+});
+
 test(`${WORKERS} short Workers, 16 at a time and one after another: nothing lost, few rings`, async () => {
   const { events, result } = await recorded(
     `
