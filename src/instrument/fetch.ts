@@ -6,29 +6,35 @@
 import { provider } from "../record/tracepoint.ts";
 import { isPlainPromise } from "../record/span.ts";
 import { errorText, publicUrl } from "./text.ts";
-import { type AroundNative, replace, wrapNative } from "./wrap.ts";
+import { type Around, replace, wrap } from "./wrap.ts";
 
-function defineRequest() {
-  return provider("http_client").span(
-    "request",
-    [
-      ["method", "string"],
-      ["url", "string"],
-    ],
-    {
-      end: [
-        ["status", "u16"],
+function define() {
+  const client = provider("http_client");
+  return {
+    request: client.span(
+      "request",
+      [
+        ["method", "string"],
+        ["url", "string"],
+      ],
+      { end: [["status", "u16"]] },
+    ),
+    error: client.tracepoint(
+      "error",
+      [
+        ["span_id", "u32"],
         ["error", "string"],
       ],
-    },
-  );
+      { level: "error" },
+    ),
+  };
 }
 
-let defined: ReturnType<typeof defineRequest> | undefined;
+let defined: ReturnType<typeof define> | undefined;
 
 /** Defined at the first call: a program that calls nobody has no such events. */
-function requestSpan(): ReturnType<typeof defineRequest> {
-  return (defined ??= defineRequest());
+function events(): ReturnType<typeof define> {
+  return (defined ??= define());
 }
 
 function urlOf(input: unknown): string {
@@ -43,28 +49,30 @@ function methodOf(input: unknown, init: unknown): string {
   return input instanceof Request ? input.method : "GET";
 }
 
-const around: AroundNative<number> = {
+const around: Around<number> = {
   before(_, [input, init]) {
-    const span = requestSpan();
-    return span.enabled ? span.begin(methodOf(input, init), urlOf(input)) : undefined;
+    const { request } = events();
+    return request.enabled ? request.begin(methodOf(input, init), urlOf(input)) : undefined;
   },
-  thrown(id, error) {
-    requestSpan().end(id, true, 0, errorText(error));
+  left(id, threw) {
+    if (threw) events().request.end(id, true);
   },
   returned(id, promise) {
+    const { request, error } = events();
     if (!isPlainPromise(promise)) {
-      requestSpan().end(id);
+      request.end(id);
       return promise;
     }
     // A promise of its own: a handler on fetch's would hide a rejection that nobody handles.
     return promise.then(
       (response) => {
-        requestSpan().end(id, false, response instanceof Response ? response.status : 0, "");
+        request.end(id, false, response instanceof Response ? response.status : 0);
         return response;
       },
-      (error: unknown) => {
-        requestSpan().end(id, true, 0, errorText(error));
-        throw error;
+      (reason: unknown) => {
+        error(id, errorText(reason));
+        request.end(id, true);
+        throw reason;
       },
     );
   },
@@ -72,5 +80,5 @@ const around: AroundNative<number> = {
 
 /** Replaces the global `fetch`. */
 export function instrumentFetch(): void {
-  replace(globalThis, "fetch", (original) => wrapNative(original, around));
+  replace(globalThis, "fetch", (original) => wrap(original, around));
 }

@@ -10,6 +10,9 @@ import { cut, partsOf } from "./text.ts";
 /** Longest stack in an event, characters. */
 const MAX_STACK = 8192;
 
+/** Says more than an empty string. */
+const NO_STACK = "(none)";
+
 const PROVIDER = provider("process");
 
 const ERROR_FIELDS = [
@@ -46,10 +49,10 @@ function emitError(kind: "uncaught" | "unhandled", error: unknown): void {
  * prints of the error afterwards.
  */
 function stackOf(error: unknown): string {
-  if (!(error instanceof Error) || Symbol.for("nodejs.util.inspect.custom") in error) return "";
+  if (!(error instanceof Error) || Symbol.for("nodejs.util.inspect.custom") in error) return NO_STACK;
   const lines = Bun.inspect(error, { colors: false, depth: 0 }).split("\n");
   const first = lines.findIndex((line) => /^\s+at /.test(line));
-  if (first < 0) return "";
+  if (first < 0) return NO_STACK;
   // Errors that caused it follow after an empty line.
   const after = lines.findIndex((line, i) => i > first && !/^\s+at /.test(line));
   const own = lines.slice(first, after < 0 ? undefined : after);

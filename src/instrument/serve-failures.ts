@@ -31,12 +31,13 @@ export class Failures<T> {
     if (oldest) this.#givenUp(oldest.failed);
   }
 
-  /** The request that the `error` handler is called for. */
-  take(error: unknown): T | undefined {
-    const thrown = this.#thrown;
+  /** The request that the `error` handler is called for, and whether its handler threw rather than rejected. */
+  take(error: unknown): { request: T; thrown: boolean } | undefined {
+    const request = this.#thrown;
     this.#thrown = undefined;
-    if (thrown !== undefined) return thrown;
+    if (request !== undefined) return { request, thrown: true };
     const at = this.#rejected.findIndex((one) => Object.is(one.error, error));
-    return at < 0 ? undefined : this.#rejected.splice(at, 1)[0]?.failed;
+    const found = at < 0 ? undefined : this.#rejected.splice(at, 1)[0];
+    return found && { request: found.failed, thrown: false };
   }
 }

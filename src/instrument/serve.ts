@@ -11,29 +11,35 @@ import { thread } from "../record/thread.ts";
 import { provider } from "../record/tracepoint.ts";
 import { Failures } from "./serve-failures.ts";
 import { errorText, pathOf } from "./text.ts";
-import { type AroundOwn, type Callable, isCallable, replace, wrapNative, wrapOwn } from "./wrap.ts";
+import { type Around, type Callable, isCallable, replace, wrap, wrapHandler } from "./wrap.ts";
 
-function defineRequest() {
-  return provider("http_server").span(
-    "request",
-    [
-      ["method", "string"],
-      ["path", "string"],
-    ],
-    {
-      end: [
-        ["status", "u16"],
+function define() {
+  const server = provider("http_server");
+  return {
+    request: server.span(
+      "request",
+      [
+        ["method", "string"],
+        ["path", "string"],
+      ],
+      { end: [["status", "u16"]] },
+    ),
+    error: server.tracepoint(
+      "error",
+      [
+        ["span_id", "u32"],
         ["error", "string"],
       ],
-    },
-  );
+      { level: "error" },
+    ),
+  };
 }
 
-let defined: ReturnType<typeof defineRequest> | undefined;
+let defined: ReturnType<typeof define> | undefined;
 
 /** Defined by the first server: a program that serves nobody has no such events. */
-function requestSpan(): ReturnType<typeof defineRequest> {
-  return (defined ??= defineRequest());
+function events(): ReturnType<typeof define> {
+  return (defined ??= define());
 }
 
 /** What Bun answers where a handler failed and there is no `error` handler. */
@@ -76,7 +82,7 @@ function statusOf({ request }: Handling, result: unknown): number {
 }
 
 function begin(request: unknown): Handling | undefined {
-  const span = requestSpan();
+  const span = events().request;
   if (!(request instanceof Request) || !span.enabled) return undefined;
   const id = span.begin(request.method, pathOf(request.url));
   return enter({ id, request, span: 0, spans: undefined });
@@ -109,63 +115,76 @@ function settled(result: unknown, done: (value: unknown) => void, failed: (error
   return result;
 }
 
-/** Around the handlers of a server; `failures`: its requests that its `error` handler will answer, if it has one. */
-function aroundHandler(failures: Failures<Handling> | undefined): AroundOwn<Handling> {
-  return {
+/** A server's handlers. */
+class Handlers {
+  /** Requests that the server's `error` handler will answer; undefined while it has none. */
+  failures: Failures<Handling> | undefined;
+
+  readonly around: Around<Handling> = {
     before: (_, [request]) => begin(request),
-    left(handling, threw) {
+    left: (handling, threw) => {
       leave(handling);
       if (!threw) return;
-      if (failures) failures.threw(handling);
-      else requestSpan().end(handling.id, true, FAILED_STATUS, "");
+      if (this.failures) this.failures.threw(handling);
+      else end(handling, true, FAILED_STATUS);
     },
     returned: (handling, result) =>
       settled(
         result,
-        (value) => requestSpan().end(handling.id, false, statusOf(handling, value), ""),
+        (value) => end(handling, false, statusOf(handling, value)),
         (error) => {
-          if (failures) failures.rejected(handling, error);
-          else requestSpan().end(handling.id, true, FAILED_STATUS, errorText(error));
+          events().error(handling.id, errorText(error));
+          if (this.failures) this.failures.rejected(handling, error);
+          else end(handling, true, FAILED_STATUS);
         },
       ),
   };
-}
 
-/** Around a server's `error` handler: the request's span ends with the response that it gives. */
-function aroundErrorHandler(failures: Failures<Handling>): AroundOwn<{ handling: Handling; text: string }> {
-  const end = (id: number, status: number, text: string): void => requestSpan().end(id, true, status, text);
-  return {
-    before(_, [error]) {
-      const handling = failures.take(error);
-      return handling && { handling: enter(handling), text: errorText(error) };
+  /** The request's span ends with the response that the `error` handler gives. */
+  readonly aroundError: Around<Handling> = {
+    before: (_, [error]) => {
+      const failed = this.failures?.take(error);
+      if (!failed) return undefined;
+      if (failed.thrown) events().error(failed.request.id, errorText(error));
+      return enter(failed.request);
     },
-    left({ handling, text }, threw) {
+    left: (handling, threw) => {
       leave(handling);
-      if (threw) end(handling.id, FAILED_STATUS, text);
+      if (threw) end(handling, true, FAILED_STATUS);
     },
-    returned: ({ handling, text }, result) =>
+    returned: (handling, result) =>
       settled(
         result,
-        (value) => end(handling.id, statusOf(handling, value) || FAILED_STATUS, text),
-        () => end(handling.id, FAILED_STATUS, text),
+        (value) => end(handling, true, statusOf(handling, value) || FAILED_STATUS),
+        () => end(handling, true, FAILED_STATUS),
       ),
   };
+
+  /** The `error` handler, as the server gets it. */
+  error(handler: Callable): Callable {
+    this.failures ??= new Failures((handling) => end(handling, true, 0));
+    return wrapHandler(handler, this.aroundError);
+  }
+}
+
+function end({ id }: Handling, failed: boolean, status: number): void {
+  events().request.end(id, failed, status);
 }
 
 /** A route's handlers: a function, or one a method. Everything else (a response, a page) is left as it is. */
-function tracedRoute(route: unknown, around: AroundOwn<Handling>): unknown {
-  if (isCallable(route)) return wrapOwn(route, around);
+function tracedRoute(route: unknown, around: Around<Handling>): unknown {
+  if (isCallable(route)) return wrapHandler(route, around);
   if (typeof route !== "object" || route === null || route instanceof Response) return route;
   const handlers = Object.entries(route);
   if (!handlers.some(([, handler]) => isCallable(handler))) return route;
   const traced = handlers.map(([method, handler]) => [
     method,
-    isCallable(handler) ? wrapOwn(handler, around) : handler,
+    isCallable(handler) ? wrapHandler(handler, around) : handler,
   ]);
   return Object.assign(Object.create(Object.getPrototypeOf(route)), Object.fromEntries(traced));
 }
 
-function tracedRoutes(routes: unknown, around: AroundOwn<Handling>): unknown {
+function tracedRoutes(routes: unknown, around: Around<Handling>): unknown {
   if (typeof routes !== "object" || routes === null) return routes;
   return Object.fromEntries(
     Object.entries(routes).map(([path, route]) => [path, tracedRoute(route, around)]),
@@ -179,22 +198,17 @@ function tracedRoutes(routes: unknown, around: AroundOwn<Handling>): unknown {
  */
 function tracedOptions(options: unknown): unknown {
   if (typeof options !== "object" || options === null) return options;
-  const span = requestSpan();
-  const failures = isCallable(Reflect.get(options, "error"))
-    ? new Failures<Handling>(({ id }) => span.end(id, true, 0, ""))
-    : undefined;
-  const around = aroundHandler(failures);
+  const handlers = new Handlers();
   return new Proxy(
     {},
     {
       has: (_, name) => Reflect.has(options, name),
       get(_, name) {
         const value: unknown = Reflect.get(options, name);
-        if (name === "fetch") return isCallable(value) ? wrapOwn(value, around) : value;
-        if (name === "routes") return tracedRoutes(value, around);
-        if (name === "error" && failures && isCallable(value))
-          return wrapOwn(value, aroundErrorHandler(failures));
-        return value;
+        if (name === "routes") return tracedRoutes(value, handlers.around);
+        if (!isCallable(value)) return value;
+        if (name === "fetch") return wrapHandler(value, handlers.around);
+        return name === "error" ? handlers.error(value) : value;
       },
     },
   );
@@ -210,9 +224,9 @@ function instrumentServer(server: unknown): void {
   instrumented.add(prototype);
   replace(prototype, "reload", wrapWithOptions);
   replace(prototype, "upgrade", (original) =>
-    wrapNative<object>(original, {
+    wrap<object>(original, {
       before: (_, [request]) => (request instanceof Request ? request : undefined),
-      thrown() {},
+      left() {},
       returned(request, result) {
         if (result === true) upgraded.add(request);
         return result;
@@ -223,12 +237,12 @@ function instrumentServer(server: unknown): void {
 
 /** `Bun.serve` and `reload`: both take options, and return the server. */
 function wrapWithOptions(original: Callable): Callable {
-  return wrapNative<true>(original, {
+  return wrap<true>(original, {
     before(_, args) {
       if (args.length > 0) args[0] = tracedOptions(args[0]);
       return true;
     },
-    thrown() {},
+    left() {},
     returned(_, server) {
       instrumentServer(server);
       return server;

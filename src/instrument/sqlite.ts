@@ -7,18 +7,8 @@ import { Database, Statement } from "bun:sqlite";
 
 import { provider } from "../record/tracepoint.ts";
 import { thread } from "../record/thread.ts";
-import { cut, errorText } from "./text.ts";
-import {
-  type AroundNative,
-  type AroundOwn,
-  type AroundRows,
-  type Callable,
-  isCallable,
-  replace,
-  wrapNative,
-  wrapOwn,
-  wrapRows,
-} from "./wrap.ts";
+import { cut } from "./text.ts";
+import { type Around, type AroundRows, type Callable, isCallable, replace, wrap, wrapRows } from "./wrap.ts";
 
 /** Longest SQL in an event, characters. */
 const MAX_SQL = 4096;
@@ -28,17 +18,9 @@ const KINDS = ["default", "deferred", "immediate", "exclusive"] as const;
 function define() {
   const sqlite = provider("sqlite");
   return {
-    query: sqlite.span("query", [["sql", "string"]], {
-      end: [
-        ["rows", "u32"],
-        ["error", "string"],
-      ],
-    }),
+    query: sqlite.span("query", [["sql", "string"]], { end: [["rows", "u32"]] }),
     transaction: sqlite.span("transaction", [["kind", { enum: KINDS }]]),
-    prepareFailed: sqlite.tracepoint("prepare_failed", [
-      ["sql", "string"],
-      ["error", "string"],
-    ]),
+    prepareFailed: sqlite.tracepoint("prepare_failed", [["sql", "string"]], { level: "error" }),
   };
 }
 
@@ -70,14 +52,13 @@ function rowsOf(result: unknown): number {
   return "changes" in result && "lastInsertRowid" in result ? Number(result.changes) : 1;
 }
 
-const runs: Omit<AroundNative<number>, "before"> = {
-  thrown(id, error) {
+const ends: Omit<Around<number>, "before"> = {
+  left(id, threw) {
     left();
-    events().query.end(id, true, 0, errorText(error));
+    if (threw) events().query.end(id, true);
   },
   returned(id, result) {
-    left();
-    events().query.end(id, false, rowsOf(result), "");
+    events().query.end(id, false, rowsOf(result));
     return result;
   },
 };
@@ -98,15 +79,13 @@ function sqlFor(statement: unknown): string | undefined {
   return typeof statement === "object" && statement !== null ? sqlOf.get(statement) : undefined;
 }
 
-const aroundStatement: AroundNative<number> = { ...runs, before: (self) => beginInside(sqlFor(self)) };
+const aroundStatement: Around<number> = { ...ends, before: (self) => beginInside(sqlFor(self)) };
 
-const aroundDatabase: AroundNative<number> = { ...runs, before: (_, [sql]) => beginInside(sql) };
+const aroundDatabase: Around<number> = { ...ends, before: (_, [sql]) => beginInside(sql) };
 
 const aroundRows: AroundRows<number> = {
   before: (self) => begin(sqlFor(self)),
-  ended(id, rows, failure) {
-    events().query.end(id, failure !== undefined, rows, failure ? errorText(failure.error) : "");
-  },
+  left: (id, threw, rows) => events().query.end(id, threw, rows),
 };
 
 /**
@@ -116,9 +95,9 @@ const aroundRows: AroundRows<number> = {
  */
 const wrapped = new Map<Callable, Callable>();
 
-function once(original: Callable, wrap: () => Callable): Callable {
+function once(original: Callable, make: () => Callable): Callable {
   let wrapper = wrapped.get(original);
-  if (!wrapper) wrapped.set(original, (wrapper = wrap()));
+  if (!wrapper) wrapped.set(original, (wrapper = make()));
   return wrapper;
 }
 
@@ -130,16 +109,16 @@ function adopt(statement: unknown, sql: string): void {
   for (const name of METHODS) {
     const original: unknown = Reflect.get(statement, name);
     if (!isCallable(original)) continue;
-    const wrap = (): Callable =>
-      name === "iterate" ? wrapRows(original, aroundRows) : wrapNative(original, aroundStatement);
-    Reflect.set(statement, name, once(original, wrap));
+    const wrapper = (): Callable =>
+      name === "iterate" ? wrapRows(original, aroundRows) : wrap(original, aroundStatement);
+    Reflect.set(statement, name, once(original, wrapper));
   }
 }
 
-const aroundPrepare: AroundNative<string> = {
+const aroundPrepare: Around<string> = {
   before: (_, [sql]) => (typeof sql === "string" ? sql : undefined),
-  thrown(sql, error) {
-    events().prepareFailed(cut(sql, MAX_SQL), errorText(error));
+  left(sql, threw) {
+    if (threw) events().prepareFailed(cut(sql, MAX_SQL));
   },
   returned(sql, statement) {
     adopt(statement, sql);
@@ -147,7 +126,7 @@ const aroundPrepare: AroundNative<string> = {
   },
 };
 
-function aroundTransaction(kind: (typeof KINDS)[number]): AroundOwn<number> {
+function aroundTransaction(kind: (typeof KINDS)[number]): Around<number> {
   return {
     before() {
       const { transaction } = events();
@@ -167,7 +146,7 @@ function traceVariants(transaction: Callable): Callable {
   for (const kind of KINDS) {
     const descriptor = Object.getOwnPropertyDescriptor(transaction, kind);
     if (!isCallable(descriptor?.value)) return transaction;
-    variants[kind] = { ...descriptor, value: wrapOwn(descriptor.value, aroundTransaction(kind), KINDS) };
+    variants[kind] = { ...descriptor, value: wrap(descriptor.value, aroundTransaction(kind), KINDS) };
   }
   for (const { value } of Object.values(variants)) Object.defineProperties(value, variants);
   return isCallable(variants["default"]?.value) ? variants["default"].value : transaction;
@@ -176,16 +155,14 @@ function traceVariants(transaction: Callable): Callable {
 /** Replaces the methods of `Database` that run SQL or make statements. */
 export function instrumentSqlite(): void {
   for (const name of ["query", "prepare"])
-    replace(Database.prototype, name, (original) => wrapNative(original, aroundPrepare));
+    replace(Database.prototype, name, (original) => wrap(original, aroundPrepare));
   for (const name of ["run", "exec"])
-    replace(Database.prototype, name, (original) =>
-      once(original, () => wrapNative(original, aroundDatabase)),
-    );
+    replace(Database.prototype, name, (original) => once(original, () => wrap(original, aroundDatabase)));
   replace(Statement.prototype, Symbol.iterator, (original) => wrapRows(original, aroundRows));
   replace(Database.prototype, "transaction", (original) =>
-    wrapNative<true>(original, {
+    wrap<true>(original, {
       before: () => true,
-      thrown() {},
+      left() {},
       returned: (_, transaction) => (isCallable(transaction) ? traceVariants(transaction) : transaction),
     }),
   );

@@ -36,19 +36,23 @@ export function pathOf(url: string): string {
   return cut(end < 0 ? url.slice(slash) : url.slice(slash, slash + end));
 }
 
-/** An error in one line, `Name: message`; what is no Error by its type alone, since its `toString` is the program's. */
+/** An error in one line, `Name: message`. */
 export function errorText(error: unknown): string {
   const { name, message } = partsOf(error);
-  return name === "" ? message : cut(`${name}: ${message}`);
+  return cut(`${name}: ${message}`);
 }
 
-/** An error's name and message. */
+/**
+ * An error's name and message. What is no Error is named by its type; of an object
+ * that is all, since its `toString` is the program's.
+ */
 export function partsOf(error: unknown): { name: string; message: string } {
   try {
     if (error instanceof Error) return { name: String(error.name), message: cut(String(error.message)) };
     const primitive = error === null || (typeof error !== "object" && typeof error !== "function");
-    return { name: "", message: primitive ? cut(String(error)) : `[${typeof error}]` };
+    const text = primitive ? cut(String(error)) : Object.prototype.toString.call(error);
+    return { name: typeof error, message: text };
   } catch {
-    return { name: "", message: "" };
+    return { name: "unknown", message: "unknown" };
   }
 }

@@ -41,7 +41,15 @@ function outcome({ pid, stdout, stderr, status, signal }: Ended): Omit<Ended, "p
 export function shown(events: readonly TraceEvent[], ...providers: string[]): [string, Value][] {
   return events
     .filter(({ name }) => providers.some((provider) => name.startsWith(`${provider}:`)))
-    .map(({ name, fields: { span_id: _, parent_id: __, ...fields } }) => [name, fields]);
+    .map(({ name, fields }) => [name, withoutIds(fields)]);
+}
+
+type Fields = TraceEvent["fields"];
+
+function withoutIds(fields: Fields): Fields {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name]) => name !== "span_id" && name !== "parent_id"),
+  );
 }
 
 /** A span: its begin and its end. */
@@ -49,8 +57,8 @@ export interface SpanRead {
   readonly name: string;
   readonly id: number;
   readonly parent: number;
-  readonly begin: TraceEvent["fields"];
-  readonly end: TraceEvent["fields"];
+  readonly begin: Fields;
+  readonly end: Fields;
 }
 
 /** The spans of a trace of one thread, in the order of their begins. @throws Error when one has no end, or two. */
@@ -58,11 +66,12 @@ export function spansOf(events: readonly TraceEvent[], name: string): SpanRead[]
   const ends = events.filter((event) => event.name === `${name}_end`);
   return events
     .filter((event) => event.name === `${name}_begin`)
-    .map(({ fields: { span_id, parent_id, ...begin } }) => {
-      const own = ends.filter(({ fields }) => fields["span_id"] === span_id);
+    .map(({ fields: begin }) => {
+      const id = Number(begin["span_id"]);
+      const own = ends.filter(({ fields }) => fields["span_id"] === id);
       const end = own[0];
-      if (own.length !== 1 || !end) throw new Error(`${name} ${String(span_id)} has ${own.length} ends`);
-      const { span_id: _, ...rest } = end.fields;
-      return { name, id: Number(span_id), parent: Number(parent_id), begin, end: rest };
+      if (own.length !== 1 || !end) throw new Error(`${name} ${id} has ${own.length} ends`);
+      const parent = Number(begin["parent_id"]);
+      return { name, id, parent, begin: withoutIds(begin), end: withoutIds(end.fields) };
     });
 }

@@ -6,14 +6,14 @@ import { both, shown } from "./both.ts";
 const PROGRAM = "process-end.ts";
 
 /** Its two `exit` lines say the code that the program itself is told. */
-const ENDS: readonly (readonly [way: string, status: number, events: readonly unknown[]])[] = [
+const ENDS: readonly (readonly [way: string, status: number, errors: readonly unknown[][]])[] = [
   ["end", 0, []],
   ["exit", 7, []],
   ["exit-code", 9, []],
   ["throw", 1, [["uncaught_error", "OwnError", "first line\nsecond line"]]],
   ["throw-later", 1, [["uncaught_error", "OwnError", "first line\nsecond line"]]],
   ["throw-type-error", 1, [["uncaught_error", "TypeError", expect.stringContaining("is not an object")]]],
-  ["throw-string", 1, [["unhandled_rejection", "", "a string"]]],
+  ["throw-string", 1, [["unhandled_rejection", "string", "a string"]]],
   ["throw-handled", 0, [["uncaught_error", "OwnError", "first line\nsecond line"]]],
   ["top-level-await", 1, [["uncaught_error", "OwnError", "first line\nsecond line"]]],
   ["reject", 1, [["unhandled_rejection", "OwnError", "rejected"]]],
@@ -22,8 +22,8 @@ const ENDS: readonly (readonly [way: string, status: number, events: readonly un
     1,
     [
       ["unhandled_rejection", "OwnError", "one"],
-      ["unhandled_rejection", "", "2"],
-      ["unhandled_rejection", "", "[object]"],
+      ["unhandled_rejection", "number", "2"],
+      ["unhandled_rejection", "object", "[object Object]"],
     ],
   ],
   ["reject-handled", 0, [["unhandled_rejection", "OwnError", "rejected"]]],
@@ -59,7 +59,7 @@ test.each(ENDS)("%s", async (way, status, errors) => {
   expect(own.at(-1)).toEqual(["process:exit", { code: status }]);
   const found = events
     .filter(({ name }) => name === "process:uncaught_error" || name === "process:unhandled_rejection")
-    .map(({ name, fields }) => [name.slice("process:".length), fields["name"], fields["message"]]);
+    .map(({ name, fields }): unknown[] => [name.slice("process:".length), fields["name"], fields["message"]]);
   expect(found).toEqual([...errors]);
 });
 

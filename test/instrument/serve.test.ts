@@ -1,0 +1,111 @@
+/** Provider `http_server`: servers answer as untraced, and each request handled is a span. */
+import { expect, test } from "bun:test";
+
+import type { TraceEvent } from "../support/babeltrace.ts";
+import { both, shown, type SpanRead, spansOf } from "./both.ts";
+
+/** Requests as "METHOD path status", with "failed" where they did. */
+function requests(events: readonly TraceEvent[]): string[] {
+  return spansOf(events, "http_server:request").map(
+    ({ begin, end }) =>
+      `${String(begin["method"])} ${String(begin["path"])} ${String(end["status"])}${end["failed"] === "true" ? " failed" : ""}`,
+  );
+}
+
+test("handlers, routes, errors, streams, reload, WebSockets", async () => {
+  const { events } = await both("serve.ts", [], { session: { enable: ["http_server:*"] } });
+  expect(requests(events)).toEqual([
+    "GET /sync 200",
+    "GET /async 201",
+    "GET /later 202",
+    "GET /method 200",
+    "GET /throws 503 failed",
+    "GET /rejects 503 failed",
+    "GET /rejects-later 503 failed",
+    "GET /throws-string 503 failed",
+    "GET /stream 200",
+    "GET /generator 200",
+    "GET /own-storage 200",
+    "GET /redirect 302",
+    "GET /sync 200",
+    "GET /params/17 200",
+    "POST /method 200",
+    "DELETE /method 404",
+    "GET /nowhere 404",
+    "GET /rejects-later 503 failed",
+    "GET /rejects-later 503 failed",
+    "GET /rejects-later 503 failed",
+    "GET /path 404",
+    "GET /reloaded 200",
+    "GET /throws 500 failed",
+    "GET /rejects 500 failed",
+    "GET /nothing 0",
+    "GET / 500 failed",
+    "GET / 504 failed",
+    "GET / 500 failed",
+    "GET / 200",
+    "GET / 200",
+    "GET /no-upgrade 400",
+    "GET /upgrade 101",
+  ]);
+  const errors = events.filter(({ name }) => name === "http_server:error");
+  expect(errors.map(({ fields }) => fields["error"])).toEqual([
+    "Error: thrown",
+    "Error: rejected",
+    "Error: one for all",
+    "string: a string",
+    "Error: one for all",
+    "Error: one for all",
+    "Error: one for all",
+    "Error: rejected",
+    "Error: thrown",
+    "Error: thrown",
+    "Error: thrown",
+  ]);
+  const failed = spansOf(events, "http_server:request").filter(({ end }) => end["failed"] === "true");
+  for (const { fields } of errors) expect(failed.map(({ id }) => id)).toContain(Number(fields["span_id"]));
+});
+
+test("export default", async () => {
+  const free = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+  const port = String(free.port);
+  await free.stop(true);
+  const { ended, events } = await both("export-default.ts", [], { env: { PORT: port } });
+  expect(ended.stdout).toContain("418 true GET\n");
+  expect(requests(events)).toEqual(["GET /path 418"]);
+});
+
+test("what happens in a request is inside its span, also when requests overlap", async () => {
+  const { ended, events } = await both("parents.ts");
+  const answers = ended.stdout.trim().split("\n");
+  const find = (name: string, n: number, of: (begin: SpanRead["begin"]) => unknown): SpanRead => {
+    const found = spansOf(events, name).filter(({ begin }) => of(begin) === n);
+    if (found.length !== 1 || !found[0]) throw new Error(`${name} of ${n}: ${found.length}`);
+    return found[0];
+  };
+  const numberIn = (text: unknown, pattern: RegExp): number => Number(pattern.exec(String(text))?.[1] ?? -1);
+  const queries = spansOf(events, "sqlite:query");
+  for (const [n, answer] of answers.entries()) {
+    expect(answer).toBe(`${n} /inner/${n}`);
+    const asked = find("test:asked", n, (begin) => begin["n"]);
+    const outerCall = find("http_client:request", n, (begin) => numberIn(begin["url"], /outer\/(\d+)$/));
+    const request = find("http_server:request", n, (begin) => numberIn(begin["path"], /outer\/(\d+)$/));
+    const work = find("test:work", n, (begin) => begin["n"]);
+    const step = find("test:step", n, (begin) => begin["n"]);
+    const innerCall = find("http_client:request", n, (begin) => numberIn(begin["url"], /inner\/(\d+)$/));
+    const inner = find("http_server:request", n, (begin) => numberIn(begin["path"], /inner\/(\d+)$/));
+    expect([asked.parent, outerCall.parent, request.parent]).toEqual([0, asked.id, 0]);
+    expect([work.parent, step.parent, innerCall.parent]).toEqual([request.id, work.id, request.id]);
+    expect(inner.parent).toBe(0);
+    expect(queries.filter(({ parent }) => parent === step.id)).toHaveLength(1);
+  }
+  expect(answers).toHaveLength(40);
+  expect(queries).toHaveLength(41);
+  const [transaction] = spansOf(events, "sqlite:transaction");
+  expect(queries.at(-1)?.parent).toBe(transaction?.id ?? -1);
+});
+
+test("a program that serves nobody has no such events", async () => {
+  const { events } = await both("process-end.ts", ["end"]);
+  expect(shown(events, "http_server", "http_client", "sqlite")).toEqual([]);
+});
