@@ -84,7 +84,8 @@ static inline void bt_discard(struct bt_writer *w)
 	/* One writer: no read-modify-write is needed. */
 	uint64_t n = atomic_load_explicit(&w->ring->discarded, memory_order_relaxed);
 
-	atomic_store_explicit(&w->ring->discarded, n + 1, memory_order_relaxed);
+	/* Release: whoever sees it counted sees the records published before it. */
+	atomic_store_explicit(&w->ring->discarded, n + 1, memory_order_release);
 }
 
 /* Stores a record whose place is known to be free. `ts` is not below last_ts. */
@@ -253,9 +254,10 @@ static inline enum bt_got bt_get(struct bt_ring *ring, uint64_t size, uint32_t c
 	run->begin = done->tail;
 	for (int i = 0; i < BT_GET_TRIES; i++) {
 		/* In this order, each load before the next (acquire). */
-		uint64_t before = atomic_load_explicit(&ring->last_ts, memory_order_acquire);
 		uint64_t published = atomic_load_explicit(&ring->published, memory_order_acquire);
-		uint64_t after = atomic_load_explicit(&ring->last_ts, memory_order_acquire);
+		uint64_t last_ts = atomic_load_explicit(&ring->last_ts, memory_order_acquire);
+		uint64_t discarded = atomic_load_explicit(&ring->discarded, memory_order_acquire);
+		uint64_t again = atomic_load_explicit(&ring->published, memory_order_relaxed);
 		uint64_t head = done->tail + ((published - done->tail) & BT_POSITION_MASK);
 		uint64_t records = published >> BT_POSITION_BITS;
 
@@ -276,13 +278,15 @@ static inline enum bt_got bt_get(struct bt_ring *ring, uint64_t size, uint32_t c
 		/* Equal: no event between the loads but perhaps one whose last_ts
 		 * is stored and whose head is not. Then end_ts is that event's time:
 		 * not before the last record of this run, and not after the first of
-		 * the next, which is all that both packets need. */
-		if (before != after)
+		 * the next, which is all that both packets need. And what was
+		 * discarded was so before the next record: the sub-buffer's end will
+		 * not tell of less. */
+		if (again != published)
 			continue;
 		run->end = head;
 		run->next_tail = head;
-		run->end_ts = after;
-		run->discarded = atomic_load_explicit(&ring->discarded, memory_order_relaxed);
+		run->end_ts = last_ts;
+		run->discarded = discarded;
 		run->records = done->records + ((records - done->records) & BT_RECORDS_MASK);
 		return BT_RUN;
 	}

@@ -55,18 +55,18 @@ static inline bool bt_find_head(const struct bt_session *s, struct bt_ring *ring
 	for (int i = 0; i < BT_GET_TRIES; i++) {
 		/* Acquire, in this order: as in bt_get. */
 		uint64_t opened = atomic_load_explicit(&ring->opened, memory_order_acquire);
-		uint64_t before = atomic_load_explicit(&ring->last_ts, memory_order_acquire);
 		uint64_t published = atomic_load_explicit(&ring->published, memory_order_acquire);
-		uint64_t after = atomic_load_explicit(&ring->last_ts, memory_order_acquire);
+		uint64_t last_ts = atomic_load_explicit(&ring->last_ts, memory_order_acquire);
+		uint64_t discarded = atomic_load_explicit(&ring->discarded, memory_order_acquire);
 		uint64_t begin_records = ring->sub[(opened / s->sub_buffer_size) % s->sub_buffers].begin_records;
 
-		if (before != after ||
+		if (atomic_load_explicit(&ring->published, memory_order_acquire) != published ||
 		    atomic_load_explicit(&ring->opened, memory_order_acquire) != opened)
 			continue;
-		head->discarded = atomic_load_explicit(&ring->discarded, memory_order_relaxed);
+		head->discarded = discarded;
 		if (((published - opened) & BT_POSITION_MASK) <= s->sub_buffer_size) {
 			head->end = opened + ((published - opened) & BT_POSITION_MASK);
-			head->end_ts = after;
+			head->end_ts = last_ts;
 			head->records = begin_records +
 					(((published >> BT_POSITION_BITS) - begin_records) & BT_RECORDS_MASK);
 		} else {

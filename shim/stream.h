@@ -268,8 +268,11 @@ static inline int bt_drain(const struct bt_trace *trace, struct bt_stream *strea
 	}
 	if (!everything)
 		return 0;
-	discarded = atomic_load_explicit(&ring->discarded, memory_order_relaxed);
-	if (discarded == done->discarded)
+	/* Acquire: records published before the last of them was discarded are seen;
+	 * their packet comes first and must not tell of less. */
+	discarded = atomic_load_explicit(&ring->discarded, memory_order_acquire);
+	if (discarded == done->discarded ||
+	    ((atomic_load_explicit(&ring->published, memory_order_relaxed) ^ done->tail) & BT_POSITION_MASK) != 0)
 		return 0;
 	if (done->packets == 0) {
 		error = bt_write_count(trace, stream, 0);

@@ -4,7 +4,7 @@
  * line what is wrong, or writes what is there, and never more than that.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { HEADER_BYTES, SESSION_OFFSETS } from "../../src/record/session-file.ts";
@@ -12,7 +12,7 @@ import { readTrace } from "../support/babeltrace.ts";
 import { onlyTrace, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
 import { numberFromEnvironment, runCases } from "../support/random.ts";
-import { abandonedSession, changedCopy, runConsumer } from "../support/session-files.ts";
+import { abandonedSession, changedCopy, redirect, runConsumer } from "../support/session-files.ts";
 
 setDefaultTimeout(300_000);
 
@@ -121,11 +121,8 @@ test(`session files damaged at random, ${DAMAGED} times: an end, no signal, no f
   const good = await abandonedSession(place, join(PROGRAMS, "endings.ts"), ["SIGKILL", "500"], session);
   await runCases("test/faults/session-files.test.ts", DAMAGED, 4, async (random, index) => {
     const trace = join(place.dir, `trace-${index}`);
-    mkdirSync(trace);
-    writeFileSync(join(trace, "metadata"), "");
     const path = changedCopy(good, `damaged-${index}`, (bytes) => {
-      bytes.fill(0, AT.trace_dir, AT.consumer_path);
-      bytes.write(trace, AT.trace_dir);
+      redirect(bytes, trace);
       for (let i = random.between(1, 8); i > 0; i--) {
         // The header, or the ring's control block behind the event table.
         const ring = bytes.length - (4096 + session.subBufferSize * session.subBuffers);

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 
 import type { SessionOptions } from "../../src/index.ts";
 import { loadNative } from "../../src/record/native.ts";
+import { SESSION_OFFSETS } from "../../src/record/session-file.ts";
 import type { Place } from "./place.ts";
 import { type Ended, ended, start } from "./run.ts";
 
@@ -56,6 +57,14 @@ export async function runConsumer(
   await running.exited;
   const signal = running.signalCode === null ? null : String(running.signalCode);
   return { stderr, signal, status: signal === null ? running.exitCode : null };
+}
+
+/** Makes `dir` the trace directory that a session's bytes name. */
+export function redirect(bytes: Buffer, dir: string): void {
+  mkdirSync(dir);
+  writeFileSync(join(dir, "metadata"), "");
+  bytes.fill(0, SESSION_OFFSETS.trace_dir, SESSION_OFFSETS.consumer_path);
+  bytes.write(dir, SESSION_OFFSETS.trace_dir);
 }
 
 /** A copy of a session file with some of its bytes changed. */
