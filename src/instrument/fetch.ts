@@ -40,7 +40,7 @@ function events(): ReturnType<typeof define> {
 function urlOf(input: unknown): string {
   if (typeof input === "string") return publicUrl(input);
   if (input instanceof Request) return publicUrl(input.url);
-  return input instanceof URL ? publicUrl(input.href) : "";
+  return input instanceof URL ? publicUrl(input.href) : "(unknown)";
 }
 
 function methodOf(input: unknown, init: unknown): string {

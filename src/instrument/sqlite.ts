@@ -3,12 +3,23 @@
  * SQL (never the values bound to it) and `transaction`. Called by the preload, in
  * every traced thread.
  */
-import { Database, Statement } from "bun:sqlite";
+import type { Statement } from "bun:sqlite";
 
 import { provider } from "../record/tracepoint.ts";
 import { thread } from "../record/thread.ts";
 import { cut } from "./text.ts";
-import { type Around, type AroundRows, type Callable, isCallable, replace, wrap, wrapRows } from "./wrap.ts";
+import { whenImported } from "./when-imported.ts";
+import {
+  type Around,
+  type AroundRows,
+  type Callable,
+  disguise,
+  isCallable,
+  replace,
+  wrap,
+  wrapBare,
+  wrapRows,
+} from "./wrap.ts";
 
 /** Longest SQL in an event, characters. */
 const MAX_SQL = 4096;
@@ -104,7 +115,8 @@ function once(original: Callable, make: () => Callable): Callable {
 const METHODS = ["get", "all", "values", "raw", "run", "iterate"] as const;
 
 function adopt(statement: unknown, sql: string): void {
-  if (!(statement instanceof Statement) || sqlOf.has(statement)) return;
+  if (typeof statement !== "object" || statement === null || sqlOf.has(statement)) return;
+  if (!StatementClass || !(statement instanceof StatementClass)) return;
   sqlOf.set(statement, sql);
   for (const name of METHODS) {
     const original: unknown = Reflect.get(statement, name);
@@ -142,18 +154,35 @@ function aroundTransaction(kind: (typeof KINDS)[number]): Around<number> {
 
 /** The function that `Database#transaction` returns carries its variants, and they each other. */
 function traceVariants(transaction: Callable): Callable {
+  const originals: Callable[] = [];
   const variants: PropertyDescriptorMap = {};
   for (const kind of KINDS) {
     const descriptor = Object.getOwnPropertyDescriptor(transaction, kind);
-    if (!isCallable(descriptor?.value)) return transaction;
-    variants[kind] = { ...descriptor, value: wrap(descriptor.value, aroundTransaction(kind), KINDS) };
+    const original: unknown = descriptor?.value;
+    if (!isCallable(original)) return transaction;
+    originals.push(original);
+    variants[kind] = { ...descriptor, value: wrapBare(original, aroundTransaction(kind)) };
   }
-  for (const { value } of Object.values(variants)) Object.defineProperties(value, variants);
-  return isCallable(variants["default"]?.value) ? variants["default"].value : transaction;
+  const traced = Object.values(variants).map(({ value }, i) =>
+    disguise(value, originals[i] ?? value, variants),
+  );
+  return traced[originals.indexOf(transaction)] ?? transaction;
+}
+
+/** The class, once the program has imported bun:sqlite. */
+let StatementClass: typeof Statement | undefined;
+
+/** Sees to databases from the first import of bun:sqlite on. */
+export function instrumentSqlite(): void {
+  whenImported("bun", "sqlite", () => {
+    const sqlite = require("bun:sqlite") as typeof import("bun:sqlite");
+    StatementClass = sqlite.Statement;
+    replaceMethods(sqlite);
+  });
 }
 
 /** Replaces the methods of `Database` that run SQL or make statements. */
-export function instrumentSqlite(): void {
+function replaceMethods({ Database, Statement }: typeof import("bun:sqlite")): void {
   for (const name of ["query", "prepare"])
     replace(Database.prototype, name, (original) => wrap(original, aroundPrepare));
   for (const name of ["run", "exec"])

@@ -68,32 +68,46 @@ return {
 
 const made = new Map<string, Wrappers>();
 
-function wrappers(name: string): Wrappers {
-  let found = made.get(name);
-  if (!found) made.set(name, (found = new Function(SOURCE(JSON.stringify(name)))() as Wrappers));
+function wrappers({ name }: Callable): Wrappers {
+  // `[Symbol.iterator]` stands for no name in the source.
+  const text = JSON.stringify(name.startsWith("[") ? "" : name);
+  let found = made.get(text);
+  if (!found) made.set(text, (found = new Function(SOURCE(text))() as Wrappers));
   return found;
 }
 
-/** Gives the wrapper the original's name, length and properties, but those the caller sees to. */
-function disguise(wrapper: Callable, original: Callable, except: readonly string[] = []): Callable {
-  const descriptors = Object.getOwnPropertyDescriptors(original);
-  for (const name of except) Reflect.deleteProperty(descriptors, name);
-  return Object.defineProperties(wrapper, descriptors);
+/**
+ * Gives a wrapper the original's name, length and properties.
+ * @param instead what some of the properties are instead.
+ */
+export function disguise(
+  wrapper: Callable,
+  original: Callable,
+  instead: PropertyDescriptorMap = {},
+): Callable {
+  return Object.defineProperties(wrapper, { ...Object.getOwnPropertyDescriptors(original), ...instead });
 }
 
-/** Wraps a function that programs see. `except`: names of properties that the wrapper does not get. */
-export function wrap<T>(original: Callable, around: Around<T>, except?: readonly string[]): Callable {
-  return disguise(wrappers(original.name).call(original, around), original, except);
+/** Wraps a function that programs see, but for its {@link disguise}. */
+export function wrapBare<T>(original: Callable, around: Around<T>): Callable {
+  return wrappers(original).call(original, around);
+}
+
+/** Wraps a function that programs see. */
+export function wrap<T>(original: Callable, around: Around<T>): Callable {
+  return disguise(wrapBare(original, around), original);
 }
 
 /** As {@link wrap}, for a function that returns an iterator. */
 export function wrapRows<T>(original: Callable, around: AroundRows<T>): Callable {
-  return disguise(wrappers(original.name).rows(original, around), original);
+  return disguise(wrappers(original).rows(original, around), original);
 }
 
-/** Wraps a function of the program's that Bun calls, and nobody sees. */
+function handler(): void {}
+
+/** Wraps a function of the program's that Bun calls, and nobody sees: one source does for all names. */
 export function wrapHandler<T>(original: Callable, around: Around<T>): Callable {
-  return disguise(wrappers("handler").call(original, around), original);
+  return disguise(wrappers(handler).call(original, around), original);
 }
 
 /** Whether a value is a function. */
