@@ -362,7 +362,7 @@ static void trim_metadata(struct consumer *c)
 	struct stat st;
 	int fd;
 
-	if (s->output != BT_TO_DISK)
+	if (s->output != BT_TO_DISK || whole == 0)
 		return;
 	fd = openat(c->trace.dir, "metadata", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)

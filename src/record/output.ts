@@ -19,6 +19,9 @@ import { join, resolve } from "node:path";
 /** What a text metadata file starts with (CTF 1.8.3, 7). */
 const METADATA_START = "/* CTF 1.8 */";
 
+/** What metadata is called until it is whole (shim/create.c). */
+const UNFINISHED = new Set([".metadata", "metadata.new"]);
+
 /**
  * Makes the output directory, empty. A recording that is there is moved to
  * `.old`, over the one before; anything else is left alone.
@@ -71,7 +74,7 @@ export function isRecording(path: string): boolean {
 function isTrace(path: string): boolean {
   const metadata = join(path, "metadata");
   // A program that was killed at once leaves nothing, or what was to be its metadata.
-  if (!existsSync(metadata)) return readdirSync(path).every((name) => name === ".metadata");
+  if (!existsSync(metadata)) return readdirSync(path).every((name) => UNFINISHED.has(name));
   const start = Buffer.alloc(METADATA_START.length);
   const file = openSync(metadata, "r");
   try {

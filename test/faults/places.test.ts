@@ -112,6 +112,17 @@ test("an .old that is no recording stops everything: it is not removed", async (
   expect(await numbersIn(place.output)).toEqual([1]);
 });
 
+test("what programs killed in their first moment leave is a recording too", async () => {
+  await using place = new Place();
+  for (const [program, file] of [["a-1"], ["b-2", ".metadata"], ["c-3", "metadata.new"]]) {
+    mkdirSync(join(place.output, program ?? ""));
+    if (file !== undefined) writeFileSync(join(place.output, program ?? "", file), "/* CT");
+  }
+  await record(place, 1);
+  expect(await numbersIn(place.output)).toEqual([1]);
+  expect(readdirSync(`${place.output}.old`).length).toBe(3);
+});
+
 test("a stream file or a metadata file that is there already is not written to", async () => {
   await using place = new Place();
   const session = await openSession({ output: place.output, sessionDir: place.sessionDir });

@@ -4,7 +4,7 @@
  * line what is wrong, or writes what is there, and never more than that.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, linkSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { appendFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { HEADER_BYTES, SESSION_OFFSETS } from "../../src/record/session-file.ts";
@@ -101,6 +101,27 @@ test("program and consumer dead: a consumer started later writes everything", as
   expect(place.sessions()).toEqual([]);
   const events = await readTrace(place.output);
   expect(events.map(({ fields }) => fields["n"])).toEqual(Array.from({ length: 5000 }, (_, n) => n));
+});
+
+test("half a declaration, of a program killed while it wrote it, is cut off", async () => {
+  for (const way of ["SIGKILL", "silent"]) {
+    await using place = new Place();
+    // The second program emits nothing: its metadata is a head alone.
+    const path = await abandonedSession(
+      place,
+      join(PROGRAMS, "endings.ts"),
+      ["SIGKILL", way === "silent" ? "0" : "9"],
+      {
+        enable: way === "silent" ? ["none:*"] : ["test:*"],
+      },
+    );
+    const metadata = join(onlyTrace(place.output), "metadata");
+    const before = statSync(metadata).size;
+    appendFileSync(metadata, '\nevent {\n\tname = "test:half";\n\tid = 7');
+    expect((await runConsumer(path)).status).toBe(0);
+    expect(statSync(metadata).size).toBe(before);
+    expect((await readTrace(place.output)).length).toBe(way === "silent" ? 0 : 9);
+  }
 });
 
 test("a session file cut off behind its header: what is left of it is no reason to crash", async () => {
