@@ -15,6 +15,12 @@ export interface Both {
   readonly events: readonly TraceEvent[];
 }
 
+/** How to run a program both ways. */
+export interface BothOptions extends RunOptions {
+  /** Takes away what differs from run to run, as port numbers. */
+  readonly normalize?: (text: string) => string;
+}
+
 /**
  * Runs `programs/NAME` both ways and compares stdout, stderr and exit status.
  * @param args of the program.
@@ -22,19 +28,27 @@ export interface Both {
 export async function both(
   name: string,
   args: readonly string[] = [],
-  options: RunOptions = {},
+  { normalize = (text) => text, ...options }: BothOptions = {},
 ): Promise<Both> {
   await using place = new Place();
   const program = join(import.meta.dirname, "programs", name);
   const bare = await run(place, program, { args, ...options, traced: false });
   const traced = await run(place, program, { args, session: { enable: [] }, ...options });
-  expect(outcome(traced)).toEqual(outcome(bare));
+  expect(outcome(traced, normalize)).toEqual(outcome(bare, normalize));
   return { ended: traced, events: await readTrace(place.output) };
 }
 
 /** What must be the same; Bun puts the process id into warnings. */
-function outcome({ pid, stdout, stderr, status, signal }: Ended): Omit<Ended, "pid"> {
-  return { stdout, stderr: stderr.replaceAll(`(node:${pid})`, "(node:PID)"), status, signal };
+function outcome(
+  { pid, stdout, stderr, status, signal }: Ended,
+  normalize: (text: string) => string,
+): Omit<Ended, "pid"> {
+  return {
+    stdout: normalize(stdout),
+    stderr: normalize(stderr).replaceAll(`(node:${pid})`, "(node:PID)"),
+    status,
+    signal,
+  };
 }
 
 /** Name and fields of the events of some providers, without the ids of spans. */

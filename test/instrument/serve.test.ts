@@ -100,9 +100,11 @@ test("what happens in a request is inside its span, also when requests overlap",
     expect(queries.filter(({ parent }) => parent === step.id)).toHaveLength(1);
   }
   expect(answers).toHaveLength(40);
-  expect(queries).toHaveLength(41);
+  expect(queries).toHaveLength(42);
   const [transaction] = spansOf(events, "sqlite:transaction");
-  expect(queries.at(-1)?.parent).toBe(transaction?.id ?? -1);
+  expect(queries[40]?.parent).toBe(transaction?.id ?? -1);
+  const called = find("test:work", 2000, (begin) => begin["n"]);
+  expect([called.parent, queries[41]?.parent]).toEqual([queries[41]?.id ?? -1, 0]);
 });
 
 test("a program that serves nobody has no such events", async () => {

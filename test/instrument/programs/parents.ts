@@ -50,4 +50,6 @@ const answers = await Promise.all(
 );
 console.log(answers.join("\n"));
 database.transaction(() => query.get(1000))();
+database.function("called", (n: number) => work.trace(() => n, n));
+database.run("SELECT called(2000)");
 await Promise.all([outer.stop(), inner.stop()]);
