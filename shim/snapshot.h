@@ -84,6 +84,36 @@ static inline bool bt_find_head(const struct bt_session *s, struct bt_ring *ring
 	return false;
 }
 
+/* The file that a snapshot of one ring is written to. */
+struct bt_snapshot_file {
+	const struct bt_session *session;
+	const struct bt_ring *ring;
+	int fd;
+	uint64_t at;     /* bytes written */
+	uint64_t number; /* of the next packet */
+};
+
+/* Writes the next packet. Returns 0 or -errno. */
+static inline int bt_snapshot_packet(struct bt_snapshot_file *file, struct bt_content *content)
+{
+	int64_t size;
+
+	/* Readers take a stream's first packet as the count's start. */
+	if (file->number == 0 && content->discarded > 0) {
+		struct bt_content start = { .begin_ts = content->begin_ts, .end_ts = content->begin_ts };
+		int error = bt_snapshot_packet(file, &start);
+
+		if (error != 0)
+			return error;
+	}
+	content->number = file->number++;
+	size = bt_write_packet(file->session, file->ring, file->fd, file->at, content);
+	if (size < 0)
+		return (int)size;
+	file->at += (uint64_t)size;
+	return 0;
+}
+
 /* Writes what a ring holds into `fd`, from its start. `copy`: a sub-buffer's size of
  * memory. Returns 0 or -errno. */
 static inline int bt_snapshot_ring(const struct bt_session *s, struct bt_ring *ring, const uint8_t *data,
@@ -91,8 +121,10 @@ static inline int bt_snapshot_ring(const struct bt_session *s, struct bt_ring *r
 {
 	uint64_t current = head->end == 0 ? 0 : (head->end - 1) / s->sub_buffer_size;
 	uint64_t first = current < s->sub_buffers ? 0 : current - s->sub_buffers + 1;
-	uint64_t recorded = 0, discarded = 0, at = 0, number = 0;
-	int64_t size;
+	uint64_t emitted = head->records + head->discarded;
+	uint64_t recorded = 0, discarded = 0;
+	struct bt_snapshot_file file = { .session = s, .ring = ring, .fd = fd };
+	int error;
 
 	for (uint64_t k = first; k <= current; k++) {
 		struct bt_content content = { 0 };
@@ -101,29 +133,25 @@ static inline int bt_snapshot_ring(const struct bt_session *s, struct bt_ring *r
 			done->dropped++;
 			continue;
 		}
-		/* Emitted up to the packet's start, less recorded: what is missing. */
-		discarded = content.discarded - recorded;
-		if (number == 0 && discarded > 0) {
-			/* Readers take a stream's first packet as the count's start. */
-			struct bt_content start = { .begin_ts = content.begin_ts, .end_ts = content.begin_ts };
-
-			size = bt_write_packet(s, ring, fd, at, &start);
-			if (size < 0)
-				return (int)size;
-			at += (uint64_t)size;
-			number++;
-		}
-		content.discarded = discarded;
-		content.number = number++;
-		size = bt_write_packet(s, ring, fd, at, &content);
-		if (size < 0)
-			return (int)size;
-		at += (uint64_t)size;
+		/* Emitted up to the packet's end, less recorded: what is missing. */
+		discarded = content.discarded -= recorded;
+		error = bt_snapshot_packet(&file, &content);
+		if (error != 0)
+			return error;
 		recorded += content.records;
+	}
+	/* What was lapped after the last packet, or all of it. */
+	if (emitted - recorded != discarded) {
+		struct bt_content count = { .begin_ts = head->end_ts, .end_ts = head->end_ts };
+
+		count.discarded = discarded = emitted - recorded;
+		error = bt_snapshot_packet(&file, &count);
+		if (error != 0)
+			return error;
 	}
 	done->records += recorded;
 	done->discarded += discarded;
-	done->bytes += at;
+	done->bytes += file.at;
 	done->streams++;
 	return 0;
 }

@@ -3,6 +3,8 @@
  * is run on the session file once more; it finds the program dead, writes what is
  * left. Runs in the command's process.
  */
+import { existsSync } from "node:fs";
+
 import type { Native } from "../record/native.ts";
 import type { FoundSession } from "../record/session-dir.ts";
 import { isRunning } from "../record/process.ts";
@@ -27,6 +29,9 @@ export async function recoverSession(
   const [errors, status] = await Promise.all([consumer.stderr.text(), consumer.exited]);
   if (errors.includes("has a consumer already"))
     return { state: "live", text: `${what} has a consumer that is still writing` };
+  // Its own consumer finished it, and removed the file, after we had read it.
+  if (status !== 0 && !existsSync(path))
+    return { state: "recovered", text: `${what} was complete: ${info.traceDir}` };
   if (status !== 0) return { state: "failed", text: `${what}: ${errors.trim()}` };
   return { state: "recovered", text: `${what} recovered -> ${info.traceDir}` };
 }

@@ -3,7 +3,7 @@
  * program runs on. Called in the traced process (`session.snapshot()`) and in the
  * command's (`buntrace snapshot`); the copying is shim/steer.c's.
  */
-import { copyFileSync, mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { cString, ERROR_BYTES, type Native, textOf } from "./native.ts";
@@ -38,13 +38,22 @@ export function takeSnapshot(
   output: string = DEFAULT_SNAPSHOT_OUTPUT,
 ): SnapshotResult {
   if (traceDir === "/") throw new Error("a session with output null has no metadata; record to a directory");
+  const metadata = join(traceDir, "metadata");
+  // The header may name anything: a pipe would be waited for.
+  if (!lstatSync(metadata).isFile()) throw new Error(`${metadata} is not a file`);
   const dir = join(prepareOutput(output), basename(traceDir));
   mkdirSync(dir);
-  copyFileSync(join(traceDir, "metadata"), join(dir, "metadata"));
   const numbers = new Float64Array(5);
   const error = Buffer.alloc(ERROR_BYTES);
   if (shim.bt_snapshot(cString(sessionPath), cString(dir), numbers, error) !== 0)
     throw new Error(textOf(error));
+  // After the rings: whatever they hold was declared before it was emitted.
+  writeFileSync(join(dir, "metadata"), wholeBlocks(readFileSync(metadata, "latin1")), "latin1");
   const [events = 0, discarded = 0, bytes = 0, streams = 0, dropped = 0] = numbers;
   return { traceDir: dir, events, discarded, bytes, streams, dropped };
+}
+
+/** Metadata without the declaration that may be half written at its end. */
+function wholeBlocks(metadata: string): string {
+  return metadata.slice(0, metadata.lastIndexOf("};\n") + 3);
 }
