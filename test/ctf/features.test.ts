@@ -4,7 +4,7 @@
  * text.
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -323,8 +323,12 @@ describe("streams and traces", () => {
     for (let at = 0; at < 600; at += 1) {
       files[`s${at}`] = packet([{ time: BigInt(1000 - at), body: bytes(1) }], { instance: BigInt(at) });
     }
-    const times = [...openTraces(writeTrace(fresh(), files)).events()].map(({ time }) => time ?? 0n);
+    const set = openTraces(writeTrace(fresh(), files));
+    const times = [...set.events()].map(({ time }) => time ?? 0n);
     expect(times).toHaveLength(600);
+    expect(readdirSync("/proc/self/fd").length).toBeLessThan(400);
+    set.close();
+    expect(readdirSync("/proc/self/fd").length).toBeLessThan(150);
     expect(times).toEqual(times.toSorted((one, other) => Number(one - other)));
   });
 });

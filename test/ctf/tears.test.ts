@@ -73,6 +73,13 @@ describe("after the last packet", () => {
     expect(problems).toMatchObject([{ kind: "torn", place: { offset: whole.length, packet: 1 } }]);
   });
 
+  test("zeros alone, as a file that was only made longer, are a tear", () => {
+    expect(read(new Uint8Array(5000))).toMatchObject({
+      times: [],
+      problems: [{ kind: "torn", place: { offset: 0 } }],
+    });
+  });
+
   test("garbage is a tear", () => {
     const { times, problems } = read(Buffer.concat([whole, Buffer.alloc(5000, "garbage")]));
     expect(times).toHaveLength(3);
@@ -118,6 +125,14 @@ describe("damage in a packet ends the packet, not the reading", () => {
     const body = (bits: { bytes(bytes: Uint8Array): void }): void =>
       bits.bytes(Uint8Array.of(255, 255, 255, 255, 1));
     between(packet([whole, { id: 1, time: 3n, body }]), "beyond its packet");
+  });
+
+  test("a time beyond 64 bits of nanoseconds", () => {
+    const slow = METADATA.replace("freq = 1000000000", "freq = 1");
+    const event = { time: 2n ** 63n, body: whole.body };
+    const { problems } = read(packet([event], { begin: 0n, end: 5n }), slow);
+    expect(problems).toMatchObject([{ kind: "corrupt", place: { packet: 0 } }]);
+    expect(problems[0]?.message).toContain("64 bits of nanoseconds");
   });
 
   test("a tag without an option", () => {
