@@ -14,14 +14,21 @@ export function fourDigits(w: DataView, q: number, value: number): number {
   return q + 4;
 }
 
+/**
+ * The quotient of an integer of up to nine digits and a power of ten whose inverse is given. Multiplying is faster than
+ * dividing, and the half keeps exact multiples from falling below themselves.
+ */
+function quotient(value: number, inverse: number): number {
+  return ((value + 0.5) * inverse) | 0;
+}
+
 /** Nine digits of 0 to 999 999 999: nanoseconds. */
 export function nineDigits(o: Uint8Array, w: DataView, q: number, value: number): number {
-  const first = Math.floor(value / 100_000_000);
-  const rest = value - first * 100_000_000;
-  const middle = Math.floor(rest / 10_000);
+  const high = quotient(value, 1e-4);
+  const first = quotient(high, 1e-4);
   o[q] = 48 + first;
-  fourDigits(w, q + 1, middle);
-  return fourDigits(w, q + 5, rest - middle * 10_000);
+  fourDigits(w, q + 1, high - first * 10_000);
+  return fourDigits(w, q + 5, value - high * 10_000);
 }
 
 /** An integer from 0 to 9999, without leading zeros. */
@@ -39,7 +46,7 @@ export function integer(w: DataView, q: number, value: number): number {
   }
   if (value < 10_000) return small(w, q, value);
   if (value < 100_000_000) {
-    const high = Math.floor(value / 10_000);
+    const high = quotient(value, 1e-4);
     return fourDigits(w, small(w, q, high), value - high * 10_000);
   }
   const high = Math.floor(value / 100_000_000);

@@ -25,6 +25,9 @@ export class EventText {
   readonly #events = new Map<StreamDecoder, TextFunction[]>();
   readonly #contexts = new Map<StreamClass, ContextFunction>();
   readonly #packets = new WeakMap<Packet, Prepared>();
+  /** The packet of the batch begun last, and the functions of its events. */
+  #last: Packet | undefined;
+  #write: readonly TextFunction[] = [];
   /** Text of the current packet's context, which stands before the events' fields. */
   readonly #packet = { text: Prepared.of("") };
 
@@ -44,15 +47,16 @@ export class EventText {
     out.room(TIME_ROOM);
     const time = batch.times[at] ?? NaN;
     if (!Number.isNaN(time)) this.#time.write(out, batch.base, time);
-    const functions = this.#functions(batch.decoder);
-    const index = batch.classes[at] ?? 0;
-    const { bytes, view, starts, stored } = batch;
-    functions[index]?.(bytes, view, starts[at] ?? 0, stored, out);
+    const { bytes, view, starts, stored, classes } = batch;
+    this.#write[classes[at] ?? 0]?.(bytes, view, starts[at] ?? 0, stored, out);
   }
 
   /** Must be called with each batch before its events are written. */
   begin(batch: EventBatch): void {
+    if (batch.packet === this.#last) return;
+    this.#last = batch.packet;
     this.#packet.text = this.#packetContext(batch);
+    this.#write = this.#functions(batch.decoder);
   }
 
   #functions(decoder: StreamDecoder): TextFunction[] {

@@ -24,8 +24,8 @@ export class TimeText {
   #base: bigint | undefined;
   #baseSeconds = 0;
   #baseRest = 0;
-  /** The second whose text is in {@link #secondText}. */
-  #second = NaN;
+  /** Nanoseconds from the base's second to the one whose text is in {@link #secondText}. */
+  #secondStart = NaN;
   #secondText = Prepared.of("");
   #last: { base: bigint; time: number } | undefined;
   #first: bigint | undefined;
@@ -57,31 +57,39 @@ export class TimeText {
     this.#base = base;
     this.#baseRest = Number(rest);
     this.#baseSeconds = Number((base - rest) / NS_BIG);
+    this.#secondStart = NaN;
   }
 
   #writeWall(out: Output, time: number): void {
     const total = this.#baseRest + time;
-    let second = Math.floor(total / NS);
-    let rest = total - second * NS;
-    // The division can round up to the next second.
-    if (rest < 0) {
-      second -= 1;
-      rest += NS;
-    }
-    second += this.#baseSeconds;
-    if (second < 0) {
-      // Before 1970 the fraction counts the other way, and there is no wall clock.
-      const negative = rest === 0 ? -second : -second - 1;
-      out.at = ascii(out.bytes, out.at, `-${negative}.`);
-      out.at = nineDigits(out.bytes, out.view, out.at, rest === 0 ? 0 : NS - rest);
-      return;
-    }
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#secondText = Prepared.of(this.#wallSecond(second));
+    let rest = total - this.#secondStart;
+    if (!(rest >= 0 && rest < NS)) {
+      if (!this.#setSecond(total)) {
+        this.#writeNegative(out, total);
+        return;
+      }
+      rest = total - this.#secondStart;
     }
     out.at = this.#secondText.put(out.view, out.at);
     out.at = nineDigits(out.bytes, out.view, out.at, rest);
+  }
+
+  /** Makes the text of the second that a time is in; returns whether it has a wall clock, which begins in 1970. */
+  #setSecond(total: number): boolean {
+    let start = Math.floor(total / NS) * NS;
+    // The division can round up to the next second.
+    if (start > total) start -= NS;
+    const second = start / NS + this.#baseSeconds;
+    if (second < 0) return false;
+    this.#secondStart = start;
+    this.#secondText = Prepared.of(this.#wallSecond(second));
+    return true;
+  }
+
+  /** A time before 1970, as seconds; the fraction counts the other way. */
+  #writeNegative(out: Output, total: number): void {
+    const time = BigInt(this.#baseSeconds) * NS_BIG + BigInt(total);
+    out.at = ascii(out.bytes, out.at, epochText(time));
   }
 
   #wallSecond(second: number): string {
@@ -118,7 +126,7 @@ export class TimeText {
 
   #writeSeconds(out: Output, nanoseconds: number): void {
     const size = Math.abs(nanoseconds);
-    const seconds = Math.floor(size / NS);
+    const seconds = size < NS ? 0 : Math.floor(size / NS);
     const { bytes, view } = out;
     bytes[out.at] = nanoseconds < 0 ? 45 : 43;
     out.at = integer(view, out.at + 1, seconds);
