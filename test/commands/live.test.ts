@@ -179,7 +179,9 @@ test.each(["discard", "overwrite", "block"])(
       const { events, discarded } = await readReport(join(place.dir, "snap"));
       const a = events.filter(({ name }) => name === "test:a").map(({ fields }) => Number(fields["n"]));
       expect(a.length).toBeGreaterThan(100);
-      expect(gapless(a)).toBe(true);
+      // In discard mode a consumer that gets no processor leaves gaps, counted ones.
+      if (mode !== "discard") expect(gapless(a)).toBe(true);
+      expect(a).toEqual(a.toSorted((x, y) => x - y));
       // Emitted up to the snapshot = recorded in it + discarded in it: a and b in turn
       // (the last b may not be there yet), test:late four times and once a round.
       expect(events.length + discarded - 2 * (a.at(-1)! + 1)).toBeWithin(3 + i, 5 + i);

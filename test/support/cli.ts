@@ -30,5 +30,7 @@ export async function cli(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
 ): Promise<Ended> {
-  return ended(startCli(place, args, env));
+  const command = startCli(place, args, env);
+  command.stdin.end();
+  return ended(command);
 }
