@@ -12,6 +12,7 @@ import { buildProgram, shimSource } from "../support/c-compiler.ts";
 import { expectGoodPackets } from "../support/packet-rules.ts";
 import { onlyTrace } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
+import { waitFor } from "../support/processes.ts";
 import { numberFromEnvironment, runCases } from "../support/random.ts";
 import { runJson, start } from "../support/run.ts";
 import {
@@ -76,7 +77,8 @@ test("a sanitized consumer: floods, kills, flushes", async () => {
         env,
       });
       const reports = program.stdout.bytes();
-      await Bun.sleep(100 + random.below(100));
+      await waitFor("the session", () => place.sessions().length > 0);
+      await Bun.sleep(random.below(150));
       program.kill("SIGKILL");
       await reports;
       await place.recorded();
