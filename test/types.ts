@@ -103,6 +103,16 @@ span.trace(() => 5, 1);
 span.enter();
 // @ts-expect-error an id is a number
 span.end("1");
+// @ts-expect-error its end has no fields of its own
+span.end(1, false, 5);
+const ending = test.span("ending", [], { end: [["status", "u16"]] });
+ending.end(1, false, 200);
+ending.end(1);
+const ran: string = ending.run(1, () => "x");
+// @ts-expect-error the end's values are checked
+ending.end(1, false, "200");
+// @ts-expect-error the work's own type comes back here too
+const ranWrong: number = ending.run(1, () => "x");
 
 const counter = test.counter("counter", "u16");
 counter(5);
@@ -123,4 +133,4 @@ await openSession({ enable: "http:*" });
 // @ts-expect-error no such option
 await openSession({ outptu: "trace" });
 
-export { awaited, nothing, traced, wrong };
+export { awaited, nothing, ran, ranWrong, traced, wrong };

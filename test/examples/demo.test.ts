@@ -1,9 +1,11 @@
 /** The demo, as `bun run demo` runs it after its set-up. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import { readTrace } from "../support/babeltrace.ts";
 import { Place } from "../support/place.ts";
+
+setDefaultTimeout(120_000);
 
 const DEMO = join(import.meta.dirname, "../../examples/demo.ts");
 

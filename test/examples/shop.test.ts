@@ -1,5 +1,5 @@
 /** The example server: what it answers, traced and untraced, and what the trace has of it. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import { load } from "../../examples/load.ts";
@@ -7,6 +7,8 @@ import { spansOf } from "../instrument/both.ts";
 import { readTrace } from "../support/babeltrace.ts";
 import { Place } from "../support/place.ts";
 import { start } from "../support/run.ts";
+
+setDefaultTimeout(120_000);
 
 const SERVER = join(import.meta.dirname, "../../examples/server.ts");
 

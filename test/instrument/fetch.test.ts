@@ -1,7 +1,9 @@
 /** Provider `http_client`: calls of fetch do what they do untraced, and each is a span without secrets. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { both, shown, spansOf } from "./both.ts";
+
+setDefaultTimeout(120_000);
 
 test("results, failures, aborts; properties of fetch itself", async () => {
   const { ended, events } = await both("fetch.ts", [], {

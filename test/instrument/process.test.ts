@@ -1,7 +1,9 @@
 /** Provider `process`: whatever way a program ends, it does so as untraced, and the trace says how. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { both, shown } from "./both.ts";
+
+setDefaultTimeout(120_000);
 
 const PROGRAM = "process-end.ts";
 

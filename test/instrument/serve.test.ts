@@ -1,8 +1,10 @@
 /** Provider `http_server`: servers answer as untraced, and each request handled is a span. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import type { TraceEvent } from "../support/babeltrace.ts";
 import { both, shown, type SpanRead, spansOf } from "./both.ts";
+
+setDefaultTimeout(120_000);
 
 /** Requests as "METHOD path status", with "failed" where they did. */
 function requests(events: readonly TraceEvent[]): string[] {

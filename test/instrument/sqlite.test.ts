@@ -1,7 +1,9 @@
 /** Provider `sqlite`: databases do what they do untraced, and what runs in them is a span without values. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { both, shown, spansOf } from "./both.ts";
+
+setDefaultTimeout(120_000);
 
 test("results, errors, identities; queries and transactions", async () => {
   const { ended, events } = await both("sqlite.ts", [], { session: { enable: ["sqlite:*"] } });
