@@ -132,6 +132,13 @@ function writeText(header: Buffer, field: keyof typeof TEXT_BYTES, text: string)
   header.set(bytes, SESSION_OFFSETS[field]);
 }
 
+/** The rules of a header: which event types are enabled. */
+export function readRules(header: Buffer): string[] {
+  return readText(header, "enable")
+    .split(",")
+    .filter((glob) => glob !== "");
+}
+
 /** What a session file's header says. */
 export interface SessionInfo {
   readonly pid: number;
@@ -178,9 +185,7 @@ export function readHeader(header: Buffer): SessionInfo {
     mode,
     program: readText(header, "program"),
     traceDir: readText(header, "trace_dir"),
-    enable: readText(header, "enable")
-      .split(",")
-      .filter((glob) => glob !== ""),
+    enable: readRules(header),
     recorder: header.readUInt32LE(at.recorder),
     startedAtNs: header.readBigUInt64LE(at.base_realtime_ns),
     finished: header.readUInt32LE(at.state) !== 0,

@@ -6,7 +6,14 @@
 import { metadataHead } from "../ctf/metadata-writer.ts";
 import { parseRules } from "./glob.ts";
 import { address, cString, ERROR_BYTES, type Native, textOf, viewOf } from "./native.ts";
-import { HEADER_BYTES, newHeader, readHeader, SESSION_OFFSETS, type SessionInfo } from "./session-file.ts";
+import {
+  HEADER_BYTES,
+  newHeader,
+  readHeader,
+  readRules,
+  SESSION_OFFSETS,
+  type SessionInfo,
+} from "./session-file.ts";
 import { checkOptions, type RecordSettings, type SessionOptions, type Settings } from "./settings.ts";
 import type { SnapshotResult } from "./snapshot.ts";
 import { attach, detach, native, thread } from "./thread.ts";
@@ -116,10 +123,13 @@ export function attachThread(loaded: Native): boolean {
   const open = current();
   if (open && !isFinished(open)) return true;
   const header = Buffer.from(viewOf(session, HEADER_BYTES));
-  const { traceDir } = readHeader(header);
   // Read anew for each event type: others may have changed the rules.
-  attach(loaded, (name, level) => parseRules(readHeader(header).enable)(name, level));
-  thread.session = { native: loaded, header, toDisk: traceDir !== "/" } satisfies OpenSession;
+  attach(loaded, (name, level) => parseRules(readRules(header))(name, level));
+  thread.session = {
+    native: loaded,
+    header,
+    toDisk: header.readUInt32LE(SESSION_OFFSETS.output) === 0,
+  } satisfies OpenSession;
   return true;
 }
 
