@@ -62,6 +62,7 @@ function stackOf(error: unknown): string {
 /** Reasons that nobody handles, until the last of this turn was seen. */
 let unhandled: unknown[] = [];
 let lastOfTurn: Promise<never> | undefined;
+const rejectedAgain = new WeakSet<object>();
 const later = queueMicrotask;
 
 /**
@@ -77,8 +78,13 @@ function onRejection(reason: unknown, promise: unknown): void {
     unhandled = [];
     reported = true;
     unlistenUnseen("unhandledRejection", onRejection);
-    for (const each of reasons) void Promise.reject(each);
+    for (const each of reasons) rejectedAgain.add(Promise.reject(each));
     later(() => listenUnseen("unhandledRejection", onRejection));
+    return;
+  }
+  if (typeof promise === "object" && promise !== null && rejectedAgain.has(promise)) {
+    // Bun works otherwise than this knows: never once more.
+    unlistenUnseen("unhandledRejection", onRejection);
     return;
   }
   emitError("unhandled", reason);

@@ -37,6 +37,14 @@ const ENDS: readonly (readonly [way: string, status: number, errors: readonly un
       ["unhandled_rejection", "OwnError", "two"],
     ],
   ],
+  [
+    "reject-twice",
+    1,
+    [
+      ["unhandled_rejection", "OwnError", "one"],
+      ["unhandled_rejection", "OwnError", "two"],
+    ],
+  ],
   ["reject-late-catch", 0, []],
   ["reject-and-throw", 1, [["unhandled_rejection", "OwnError", "rejected"]]],
   ["monitored", 1, [["uncaught_error", "OwnError", "first line\nsecond line"]]],

@@ -102,6 +102,11 @@ test("what happens in a request is inside its span, also when requests overlap",
     expect(queries.filter(({ parent }) => parent === step.id)).toHaveLength(1);
   }
   expect(answers).toHaveLength(40);
+  // A request that did not come by the network; what follows is not inside it.
+  const direct = find("test:asked", 5000, (begin) => begin["n"]);
+  const handled = find("http_server:request", 5000, (begin) => numberIn(begin["path"], /inner\/(\d+)$/));
+  const after = find("test:step", 5000, (begin) => begin["n"]);
+  expect([handled.parent, after.parent]).toEqual([direct.id, direct.id]);
   expect(queries).toHaveLength(42);
   const [transaction] = spansOf(events, "sqlite:transaction");
   expect(queries[40]?.parent).toBe(transaction?.id ?? -1);

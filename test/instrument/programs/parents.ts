@@ -49,6 +49,12 @@ const answers = await Promise.all(
   ),
 );
 console.log(answers.join("\n"));
+const direct = asked.trace(() => {
+  const answer = inner.fetch(new Request("http://direct/inner/5000"));
+  step.enter(5000)[Symbol.dispose]();
+  return answer;
+}, 5000);
+await direct;
 database.transaction(() => query.get(1000))();
 database.function("called", (n: number) => work.trace(() => n, n));
 database.run("SELECT called(2000)");

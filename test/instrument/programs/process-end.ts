@@ -55,6 +55,13 @@ const ways: Record<string, () => unknown> = {
     Promise.reject(new OwnError("one"));
     setTimeout(() => Promise.reject(new OwnError("two")), 5);
   },
+  "reject-twice": async () => {
+    Promise.reject(new OwnError("one"));
+    await Bun.sleep(1);
+    Promise.reject(new OwnError("two"));
+    await Bun.sleep(1);
+    console.log("goes on");
+  },
   "reject-late-catch": () => {
     const promise = Promise.reject(new OwnError("in time"));
     queueMicrotask(() => promise.catch(() => console.log("caught")));
