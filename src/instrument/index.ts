@@ -4,6 +4,7 @@
  * program's first line.
  */
 import { instrumentFetch } from "./fetch.ts";
+import { instrumentNodeHttp } from "./node-http.ts";
 import { instrumentProcess } from "./process.ts";
 import { instrumentServe } from "./serve.ts";
 import { instrumentSqlite } from "./sqlite.ts";
@@ -16,6 +17,7 @@ const instruments: readonly Instrument[] = [
   instrumentProcess,
   instrumentWorkers,
   instrumentServe,
+  instrumentNodeHttp,
   instrumentFetch,
   instrumentSqlite,
 ];

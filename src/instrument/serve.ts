@@ -1,91 +1,28 @@
 /**
- * Provider `http_server`: requests to `Bun.serve` (and `export default { fetch }`) as
- * spans `request`, from the handler's call until it has given its response's head;
- * what the handler does is inside. Called by the preload, in every traced thread.
+ * Requests to `Bun.serve` (and `export default { fetch }`) as spans of the provider
+ * `http_server`, from the handler's call until it has given its response's head.
+ * Called by the preload, in every traced thread.
  *
  * Not seen: responses that run no JavaScript (static routes), the body of a response
- * that streams, WebSocket messages, and node:http, which does not come by Bun.serve.
+ * that streams, and WebSocket messages.
  */
-import { isPlainPromise, spansAround } from "../record/span.ts";
-import { thread } from "../record/thread.ts";
-import { provider } from "../record/tracepoint.ts";
+import { isPlainPromise } from "../record/span.ts";
+import { begin, end, enter, type Handling, leave, serverEvents } from "./http-server.ts";
 import { Failures } from "./serve-failures.ts";
-import { errorText, pathOf } from "./text.ts";
+import { errorText } from "./text.ts";
 import { type Around, type Callable, isCallable, replace, wrap, wrapHandler } from "./wrap.ts";
-
-function define() {
-  const server = provider("http_server");
-  return {
-    request: server.span(
-      "request",
-      [
-        ["method", "string"],
-        ["path", "string"],
-      ],
-      { end: [["status", "u16"]] },
-    ),
-    error: server.tracepoint(
-      "error",
-      [
-        ["span_id", "u32"],
-        ["error", "string"],
-      ],
-      { level: "error" },
-    ),
-  };
-}
-
-let defined: ReturnType<typeof define> | undefined;
-
-/** Defined by the first server: a program that serves nobody has no such events. */
-function events(): ReturnType<typeof define> {
-  return (defined ??= define());
-}
 
 /** What Bun answers where a handler failed and there is no `error` handler. */
 const FAILED_STATUS = 500;
 const UPGRADED_STATUS = 101;
 
-/** A request in a handler's hands. */
-interface Handling {
-  readonly id: number;
-  readonly request: unknown;
-  /** What was around before, for after. */
-  span: number;
-  spans: number | undefined;
-}
-
 /** Requests that became WebSockets. */
 const upgraded = new WeakSet<object>();
-
-/** What runs from here on, also later, is inside the request's span. */
-function enter(handling: Handling): Handling {
-  const storage = spansAround();
-  handling.span = thread.currentSpan;
-  handling.spans = storage.getStore();
-  thread.currentSpan = 0;
-  storage.enterWith(handling.id);
-  return handling;
-}
-
-function leave(handling: Handling): void {
-  thread.currentSpan = handling.span;
-  // Zero is no span.
-  spansAround().enterWith(handling.spans ?? 0);
-}
 
 /** The status of what a handler gave; 0 when that was no response, and Bun answers itself. */
 function statusOf({ request }: Handling, result: unknown): number {
   if (result instanceof Response) return result.status;
-  const isUpgrade = typeof request === "object" && request !== null && upgraded.has(request);
-  return isUpgrade ? UPGRADED_STATUS : 0;
-}
-
-function begin(request: unknown): Handling | undefined {
-  const span = events().request;
-  if (!(request instanceof Request) || !span.enabled) return undefined;
-  const id = span.begin(request.method, pathOf(request.url));
-  return enter({ id, request, span: 0, spans: undefined });
+  return upgraded.has(request) ? UPGRADED_STATUS : 0;
 }
 
 /**
@@ -121,7 +58,8 @@ class Handlers {
   failures: Failures<Handling> | undefined;
 
   readonly around: Around<Handling> = {
-    before: (_, [request]) => begin(request),
+    before: (_, [request]) =>
+      request instanceof Request ? begin(request, request.method, request.url) : undefined,
     left: (handling, threw) => {
       leave(handling);
       if (!threw) return;
@@ -133,7 +71,7 @@ class Handlers {
         result,
         (value) => end(handling, false, statusOf(handling, value)),
         (error) => {
-          events().error(handling.id, errorText(error));
+          serverEvents().error(handling.id, errorText(error));
           if (this.failures) this.failures.rejected(handling, error);
           else end(handling, true, FAILED_STATUS);
         },
@@ -145,7 +83,7 @@ class Handlers {
     before: (_, [error]) => {
       const failed = this.failures?.take(error);
       if (!failed) return undefined;
-      if (failed.thrown) events().error(failed.request.id, errorText(error));
+      if (failed.thrown) serverEvents().error(failed.request.id, errorText(error));
       return enter(failed.request);
     },
     left: (handling, threw) => {
@@ -165,10 +103,6 @@ class Handlers {
     this.failures ??= new Failures((handling) => end(handling, true, 0));
     return wrapHandler(handler, this.aroundError);
   }
-}
-
-function end({ id }: Handling, failed: boolean, status: number): void {
-  events().request.end(id, failed, status);
 }
 
 /** A route's handlers: a function, or one a method. Everything else (a response, a page) is left as it is. */

@@ -1,0 +1,78 @@
+/**
+ * Provider `http_server`: a request in a handler's hands, as a span with what the
+ * handler does inside. Used by serve.ts and node-http.ts, in the thread that serves.
+ */
+import { spansAround } from "../record/span.ts";
+import { thread } from "../record/thread.ts";
+import { provider } from "../record/tracepoint.ts";
+import { pathOf } from "./text.ts";
+
+function define() {
+  const server = provider("http_server");
+  return {
+    request: server.span(
+      "request",
+      [
+        ["method", "string"],
+        ["path", "string"],
+      ],
+      { end: [["status", "u16"]] },
+    ),
+    error: server.tracepoint(
+      "error",
+      [
+        ["span_id", "u32"],
+        ["error", "string"],
+      ],
+      { level: "error" },
+    ),
+  };
+}
+
+let defined: ReturnType<typeof define> | undefined;
+
+/** Defined by the first server: a program that serves nobody has no such events. */
+export function serverEvents(): ReturnType<typeof define> {
+  return (defined ??= define());
+}
+
+/** A request while its handler has it. */
+export interface Handling {
+  readonly id: number;
+  readonly request: object;
+  /** What was around before, for after. */
+  span: number;
+  spans: number | undefined;
+}
+
+/** Begins a request's span and goes inside; undefined where it is not recorded. */
+export function begin(request: object, method: string, url: string): Handling | undefined {
+  const span = serverEvents().request;
+  if (!span.enabled) return undefined;
+  return enter({ id: span.begin(method, pathOf(url)), request, span: 0, spans: undefined });
+}
+
+/**
+ * What runs from here on, also later, is inside the request's span. Not by `run` of
+ * the span: its frame would show in the errors of handlers.
+ */
+export function enter(handling: Handling): Handling {
+  const storage = spansAround();
+  handling.span = thread.currentSpan;
+  handling.spans = storage.getStore();
+  thread.currentSpan = 0;
+  storage.enterWith(handling.id);
+  return handling;
+}
+
+/** What runs from here on is where it was before. */
+export function leave(handling: Handling): void {
+  thread.currentSpan = handling.span;
+  // Zero is no span.
+  spansAround().enterWith(handling.spans ?? 0);
+}
+
+/** Ends a request's span. */
+export function end({ id }: Handling, failed: boolean, status: number): void {
+  serverEvents().request.end(id, failed, status);
+}
