@@ -3,7 +3,7 @@
  * from any JavaScript thread: attach a thread, declare an event type, commit an
  * event, flush, stop.
  *
- * Numbers returned are >= 0 or a negated errno. Only bt_commit is hot. Nothing
+ * Numbers returned are >= 0 or a negated errno. Only bt_commit_cycles is hot. Nothing
  * here allocates from the program's heap, installs a signal handler or keeps a
  * descriptor open.
  */
@@ -440,29 +440,28 @@ static __attribute__((noinline)) void commit_slow(struct bt_writer *w, int32_t i
 		bt_signal_consumer(t->handle, SIGUSR1);
 }
 
-/* Where cycles are not to be trusted. */
-static __attribute__((noinline)) void commit_monotonic(struct bt_writer *w, int32_t id, uint32_t length)
+/* Commits the event whose payload, `length` bytes, lies in the staging area, at the
+ * time `now` of the session's clock. The one hot call: everything it may have to do
+ * beside the fast path is a jump to another function, so that it has no register to
+ * save. */
+static inline void commit(struct bt_writer *w, int32_t id, int32_t length, uint64_t now)
 {
-	uint64_t ts = bt_now(BT_MONOTONIC) - w->base;
+	uint64_t ts = now - w->base;
 
-	if (!bt_commit_fast(w, (uint32_t)id, length, ts))
-		commit_slow(w, id, length, ts);
-}
-
-/* Commits the event whose payload, `length` bytes, lies in the staging area. The
- * one hot call: everything else it may have to do is a jump to another function, so
- * that it has no register to save. */
-BT_EXPORT void bt_commit(struct bt_writer *w, int32_t id, int32_t length)
-{
-	uint64_t ts;
-
-	if (bt_unlikely(w->clock != BT_CYCLES)) {
-		commit_monotonic(w, id, (uint32_t)length);
-		return;
-	}
-	ts = bt_cycles() - w->base;
 	if (bt_unlikely(!bt_commit_fast(w, (uint32_t)id, (uint32_t)length, ts)))
 		commit_slow(w, id, (uint32_t)length, ts);
+}
+
+/* In a session whose clock is BT_CYCLES. */
+BT_EXPORT void bt_commit_cycles(struct bt_writer *w, int32_t id, int32_t length)
+{
+	commit(w, id, length, bt_cycles());
+}
+
+/* In a session whose clock is BT_MONOTONIC. */
+BT_EXPORT void bt_commit_monotonic(struct bt_writer *w, int32_t id, int32_t length)
+{
+	commit(w, id, length, bt_now(BT_MONOTONIC));
 }
 
 /* Counts a value that was cut to the limit or could not be converted. */

@@ -9,7 +9,7 @@ import type { AsyncLocalStorage } from "node:async_hooks";
 import { type Field, MAX_PAYLOAD_BYTES } from "../ctf/fields.ts";
 import { type EventKind, eventBlock } from "../ctf/metadata-writer.ts";
 import { address, cString, loadNative, type Native, viewOf } from "./native.ts";
-import { ENABLED_AT, MAX_EVENTS } from "./session-file.ts";
+import { ENABLED_AT, MAX_EVENTS, SESSION_OFFSETS } from "./session-file.ts";
 import { type Emitter, generateWriter, UNTRACED, type Writer } from "./writer.ts";
 
 /** An event type as this thread defined it. */
@@ -113,13 +113,15 @@ export function attach(native: Native, chosen: Attached["chosen"]): Attached {
   if (session === null || writer === null || staging === null)
     throw new Error("no memory for a thread's staging area");
   const memory = viewOf(staging, MAX_PAYLOAD_BYTES);
-  const flags = new Uint8Array(viewOf(session, ENABLED_AT + MAX_EVENTS), ENABLED_AT);
+  const shared = viewOf(session, ENABLED_AT + MAX_EVENTS);
+  const flags = new Uint8Array(shared, ENABLED_AT);
+  const cycles = new DataView(shared).getUint32(SESSION_OFFSETS.clock, true) === 0;
   const emitter: Emitter = {
     enabled: flags,
     writer,
     view: new DataView(memory),
     bytes: Buffer.from(memory),
-    commit: shim.bt_commit,
+    commit: cycles ? shim.bt_commit_cycles : shim.bt_commit_monotonic,
     altered: shim.bt_count_altered,
   };
   const attached: Attached = { emitter, native, chosen };

@@ -18,7 +18,7 @@ const void *bt_staging(const struct bt_writer *w);
 void bt_name_thread(struct bt_writer *w, const char *name);
 int32_t bt_declare(const char *name, double hash, int32_t level, const char *before, const char *after,
 		   int32_t enabled);
-void bt_commit(struct bt_writer *w, int32_t id, int32_t length);
+void bt_commit_cycles(struct bt_writer *w, int32_t id, int32_t length);
 int32_t bt_flush(void);
 
 static const char *dir;
@@ -57,7 +57,7 @@ static void *emit(void *arg)
 		memcpy(staging + 4, &n, 4);
 		memset(staging + 8, 'a' + (int)(n % 26), length - 9);
 		staging[length - 1] = 0;
-		bt_commit(w, shared, (int32_t)length);
+		bt_commit_cycles(w, shared, (int32_t)length);
 		if (n % 1000 == 0)
 			bt_flush();
 	}
