@@ -42,6 +42,9 @@
  * one: microseconds, unless the processor is taken from it. */
 #define SETTLE_NS (2 * MS)
 
+/* The longest flush period of settings.ts; what a damaged file says is cut to it. */
+#define MOST_PERIOD_NS (86400000 * MS)
+
 struct consumer {
 	struct bt_trace trace;
 	const char *path;
@@ -50,6 +53,7 @@ struct consumer {
 	int process; /* pidfd, or -1 */
 	struct bt_stream streams[BT_MAX_RINGS];
 	uint32_t mapped;
+	uint32_t seen; /* rings there were when they were last mapped: not all may be there */
 	uint8_t *copy; /* overwrite mode: room for a sub-buffer */
 };
 
@@ -76,23 +80,6 @@ static struct {
 	struct robust_list entry;
 } robust;
 
-/* Whether the process that a lock names is a consumer: after a crash of the whole
- * machine nobody has marked the word, and the id may be anybody's. */
-static bool is_consumer(uint32_t word)
-{
-	char path[32], name[16] = "";
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%u/comm", word & BT_TID_MASK);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, name, sizeof name - 1);
-	close(fd);
-	return n > 0 && strncmp(name, "buntrace-consum", 15) == 0;
-}
-
 /* Takes the consumer's place in the session. False: another one has it. */
 static bool take_lock(struct bt_session *s)
 {
@@ -104,7 +91,8 @@ static bool take_lock(struct bt_session *s)
 	robust.head.futex_offset = (long)((char *)&s->consumer_lock - (char *)&robust.entry);
 	robust.head.list_op_pending = NULL;
 	syscall(SYS_set_robust_list, &robust.head, sizeof robust.head);
-	while (word == 0 || (word & BT_OWNER_DIED) || !is_consumer(word))
+	/* After a crash of the whole machine nobody has marked the word. */
+	while (word == 0 || (word & BT_OWNER_DIED) || !bt_is_consumer(word))
 		if (atomic_compare_exchange_weak(&s->consumer_lock, &word, me))
 			return true;
 	return false;
@@ -117,6 +105,7 @@ static void map_rings(struct consumer *c)
 	/* Acquire: a ring that is counted has its place in the file. */
 	uint32_t count = atomic_load_explicit(&s->ring_count, memory_order_acquire);
 
+	c->seen = count;
 	for (; c->mapped < count && count <= BT_MAX_RINGS; c->mapped++) {
 		struct bt_stream *stream = &c->streams[c->mapped];
 		struct bt_ring *ring = bt_map_ring(s, c->file, c->mapped);
@@ -207,7 +196,7 @@ static bool work_left(struct consumer *c)
 {
 	const struct bt_session *s = c->trace.session;
 
-	if (atomic_load_explicit(&s->ring_count, memory_order_acquire) > c->mapped)
+	if (atomic_load_explicit(&s->ring_count, memory_order_acquire) != c->seen)
 		return true;
 	for (uint32_t i = 0; i < c->mapped && s->mode != BT_OVERWRITE; i++) {
 		struct bt_ring *ring = c->streams[i].ring;
@@ -224,23 +213,39 @@ static bool work_left(struct consumer *c)
  * The clock.
  */
 
+/* Opens the metadata. -1: it is not there, or no file; a pipe of that name is not
+ * waited for. */
+static int open_metadata(const struct consumer *c, struct stat *st)
+{
+	int fd = c->trace.dir < 0 ? -1 : openat(c->trace.dir, "metadata", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 /* Writes frequency and offset, as known now, over their fixed-width places in
- * the metadata. */
+ * the metadata. Where the header does not name that place nothing is written. */
 static void refine_clock(struct consumer *c)
 {
 	const struct bt_session *s = c->trace.session;
 	struct bt_clock_pair pair = bt_clock_pair(s->clock);
-	char text[BT_CLOCK_TEXT_SIZE];
+	char text[BT_CLOCK_TEXT_SIZE], there[BT_CLOCK_TEXT_SIZE];
+	struct stat st;
 	int length, fd;
 
-	if (s->output != BT_TO_DISK || s->clock != BT_CYCLES)
+	if (s->clock != BT_CYCLES)
 		return;
 	length = bt_clock_text(text, s, bt_frequency(s, pair));
-	fd = openat(c->trace.dir, "metadata", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_metadata(c, &st);
 	if (fd < 0)
 		return;
 	/* The bytes are there already: this cannot run out of room. */
-	if (pwrite(fd, text, (size_t)length, (off_t)s->clock_text_at) != length)
+	if (pread(fd, there, (size_t)length, (off_t)s->clock_text_at) == length &&
+	    memcmp(there, text, strlen("freq = ")) == 0 &&
+	    pwrite(fd, text, (size_t)length, (off_t)s->clock_text_at) != length)
 		atomic_store(&c->trace.session->write_errno, (uint32_t)errno);
 	close(fd);
 }
@@ -327,7 +332,10 @@ static void serve(struct consumer *c)
 {
 	struct bt_session *s = c->trace.session;
 	uint64_t start = now_ns();
-	uint64_t next_flush = start + s->flush_period_ns;
+	uint64_t period = s->flush_period_ns < MS	     ? MS :
+			  s->flush_period_ns > MOST_PERIOD_NS ? MOST_PERIOD_NS :
+								s->flush_period_ns;
+	uint64_t next_flush = start + period;
 	uint64_t sample_after = FIRST_SAMPLE_NS;
 	uint64_t next_sample = start + sample_after;
 
@@ -344,11 +352,11 @@ static void serve(struct consumer *c)
 		if (drain_all(c, everything) == 0 && (everything || s->mode == BT_OVERWRITE))
 			atomic_store(&s->flush_done, request);
 		if (now >= next_flush)
-			next_flush = now + s->flush_period_ns;
+			next_flush = now + period;
 		if (now >= next_sample) {
 			refine_clock(c);
-			sample_after = sample_after * SAMPLE_FACTOR < s->flush_period_ns ?
-					       sample_after * SAMPLE_FACTOR : s->flush_period_ns;
+			sample_after = sample_after * SAMPLE_FACTOR < period ? sample_after * SAMPLE_FACTOR :
+									       period;
 			next_sample = now + sample_after;
 		}
 	}
@@ -362,12 +370,12 @@ static void trim_metadata(struct consumer *c)
 	struct stat st;
 	int fd;
 
-	if (s->output != BT_TO_DISK || whole == 0)
+	if (whole <= 0)
 		return;
-	fd = openat(c->trace.dir, "metadata", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_metadata(c, &st);
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && st.st_size > whole && ftruncate(fd, whole) != 0)
+	if (st.st_size > whole && ftruncate(fd, whole) != 0)
 		atomic_store(&s->write_errno, (uint32_t)errno);
 	close(fd);
 }
@@ -399,39 +407,36 @@ static int fail(const char *what, const char *path)
 	return 1;
 }
 
-int main(int argc, char **argv)
+/* Serves the session file `c->path` to its end. Returns the exit status. */
+static int consume(struct consumer *c)
 {
-	static struct consumer c;
 	struct bt_session *s;
 	const char *wrong;
 	sigset_t mine;
 
-	if (argc != 2)
-		return fail("usage: buntrace-consumer SESSION-FILE", argv[0]);
 	/* Signals stay blocked from before the exec: none can kill us. */
 	sigfillset(&mine);
 	sigprocmask(SIG_SETMASK, &mine, NULL);
-	c.path = argv[1];
-	wrong = bt_open_session(c.path, &c.file, &s);
+	wrong = bt_open_session(c->path, &c->file, &s);
 	if (wrong)
-		return fail(wrong, c.path);
+		return fail(wrong, c->path);
 	if (!take_lock(s))
-		return fail("has a consumer already", c.path);
-	c.trace.session = s;
-	c.trace.dir = s->output == BT_TO_DISK ? open(s->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (s->output == BT_TO_DISK && c.trace.dir < 0)
+		return fail("has a consumer already", c->path);
+	c->trace.session = s;
+	c->trace.dir = s->output == BT_TO_DISK ? open(s->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (s->output == BT_TO_DISK && c->trace.dir < 0)
 		return fail(strerror(errno), s->trace_dir);
 	sigemptyset(&mine);
 	sigaddset(&mine, SIGUSR1);
 	sigaddset(&mine, SIGUSR2);
 	sigaddset(&mine, SIGTERM);
 	if (s->mode == BT_OVERWRITE) {
-		c.copy = mmap(NULL, s->sub_buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (c.copy == MAP_FAILED)
+		c->copy = mmap(NULL, s->sub_buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (c->copy == MAP_FAILED)
 			return fail(strerror(errno), "memory for a sub-buffer");
 	}
-	c.signals = signalfd(-1, &mine, SFD_NONBLOCK | SFD_CLOEXEC);
-	c.process = open_process(s);
+	c->signals = signalfd(-1, &mine, SFD_NONBLOCK | SFD_CLOEXEC);
+	c->process = open_process(s);
 	/* Everything else but these three must work as usual: Ctrl+C does not
 	 * reach us, SIGTERM finishes. */
 	sigaddset(&mine, SIGHUP);
@@ -439,13 +444,25 @@ int main(int argc, char **argv)
 	sigaddset(&mine, SIGQUIT);
 	sigaddset(&mine, SIGPIPE);
 	sigprocmask(SIG_SETMASK, &mine, NULL);
-	if (c.process >= 0 || !process_gone(s))
-		serve(&c);
-	if (finish(&c) != 0)
-		return fail("the trace could not be written; `buntrace recover` can when there is room", c.path);
+	/* The pidfd is of the traced process only if that is still there after it was
+	 * opened: its id may be another's by now. Without procfs there is no telling. */
+	if (!process_gone(s) || (c->process >= 0 && access("/proc/self/stat", R_OK) != 0))
+		serve(c);
+	if (finish(c) != 0)
+		return fail("the trace could not be written; `buntrace recover` can when there is room", c->path);
 	atomic_store(&s->state, BT_FINISHED);
 	/* Its recorder still wants to read the totals. */
 	if (s->recorder == 0 || kill((pid_t)s->recorder, 0) != 0)
-		unlink(c.path);
+		unlink(c->path);
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct consumer c;
+
+	if (argc != 2)
+		return fail("usage: buntrace-consumer SESSION-FILE", argv[0]);
+	c.path = argv[1];
+	return consume(&c);
 }

@@ -134,7 +134,7 @@ static void finish_sessions_before_exec(const char *dir, const struct bt_session
 		    memcmp(s.magic, BT_MAGIC, sizeof s.magic) == 0 && s.version == BT_VERSION &&
 		    s.process_start == mine->process_start) {
 			word = atomic_load(&s.consumer_lock);
-			if (word != 0 && !(word & BT_OWNER_DIED))
+			if (word != 0 && !(word & BT_OWNER_DIED) && bt_is_consumer(word))
 				kill((pid_t)(word & BT_TID_MASK), SIGTERM);
 		}
 		close(fd);

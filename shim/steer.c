@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "open.h"
+#include "process.h"
 #include "shim.h"
 #include "snapshot.h"
 
@@ -34,7 +35,7 @@ static int tell(const char *path, int signal, bool flush, char *error)
 	word = atomic_load(&s->consumer_lock);
 	munmap(s, BT_RINGS_AT);
 	close(file);
-	if (word == 0 || (word & BT_OWNER_DIED))
+	if (word == 0 || (word & BT_OWNER_DIED) || !bt_is_consumer(word))
 		return fail(error, path, "its consumer died; the next full sub-buffer starts another");
 	if (kill((pid_t)(word & BT_TID_MASK), signal) != 0)
 		return fail(error, path, strerror(errno));

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -51,6 +52,21 @@ struct bt_trace {
 	int dir; /* the trace directory */
 };
 
+/* Cuts off what a consumer before us wrote of a packet it did not finish. False, with
+ * errno: it cannot be, or this is no file that holds `size` bytes. */
+static inline bool bt_cut_stream(int fd, uint64_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < size) {
+		errno = EBADMSG;
+		return false;
+	}
+	return (uint64_t)st.st_size == size || ftruncate(fd, (off_t)size) == 0;
+}
+
 /* Opens the stream's file: made when the first packet is there, so that threads
  * that emit nothing leave none. Never through a link, never an existing file:
  * but the one that a consumer before us made for this very ring. */
@@ -77,14 +93,17 @@ static inline int bt_stream_open(const struct bt_trace *trace, struct bt_stream 
 			snprintf(name, sizeof name, "thread-%u", ring->tid);
 		else
 			snprintf(name, sizeof name, "thread-%u-%u", ring->tid, ring->stream);
-		fd = openat(trace->dir, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-		/* What a consumer before us wrote of a packet it did not finish. */
-		if (fd >= 0 && ftruncate(fd, (off_t)ring->progress[ring->current & 1].file_size) != 0) {
-			close(fd);
-			fd = -1;
-		}
+		/* Nonblocking: a pipe of that name would be waited for. */
+		fd = openat(trace->dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	}
 opened:
+	if (fd >= 0 && !bt_cut_stream(fd, ring->progress[ring->current & 1].file_size)) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		fd = -1;
+	}
 	if (fd >= 0 && ring->progress[ring->current & 1].packets == 0)
 		atomic_fetch_add(&trace->session->streams, 1);
 	stream->fd = fd;

@@ -39,7 +39,7 @@ export function liveCommands(program: Command): void {
   command("list", "list the programs that are being recorded")
     .option("--json", "one JSON object a line")
     .action((options: DirOption & { json?: boolean }) => {
-      const rows = open(options).sessions.map(sessionRow);
+      const rows = open(options).sessions.flatMap((session) => sessionRow(session) ?? []);
       if (options.json) for (const row of rows) console.log(JSON.stringify(row));
       else process.stdout.write(sessionTable(rows));
     });

@@ -23,12 +23,13 @@ export interface SessionRow {
   readonly traceDir: string;
 }
 
-/** Reads a session's counters from its file. */
-export function sessionRow({ path, info }: FoundSession): SessionRow {
+/** Reads a session's counters from its file; undefined where that is gone meanwhile. */
+export function sessionRow({ path, info }: FoundSession): SessionRow | undefined {
   let events = Number(info.recordsWritten);
   let discarded = Number(info.discardedTold + info.ringlessDiscarded);
   let threads = 0;
-  const file = openSync(path, "r");
+  const file = openIfThere(path);
+  if (file === undefined) return undefined;
   try {
     const page = Buffer.alloc(HEADER_BYTES);
     readSync(file, page, 0, HEADER_BYTES, 0);
@@ -55,6 +56,19 @@ export function sessionRow({ path, info }: FoundSession): SessionRow {
   };
 }
 
+/** Text of a session file, which may hold anything: no control characters for the terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, "?");
+}
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+}
+
 const HEADINGS = [
   "PID",
   "PROGRAM",
@@ -72,14 +86,14 @@ export function sessionTable(rows: readonly SessionRow[]): string {
   if (rows.length === 0) return "no program is being recorded\n";
   const cells = rows.map((row) => [
     String(row.pid),
-    row.program,
+    printable(row.program),
     row.mode,
     row.state,
     String(row.threads),
     countText(row.events),
     countText(row.discarded),
     `${row.ageSeconds} s`,
-    row.traceDir === "/" ? "(none)" : row.traceDir,
+    row.traceDir === "/" ? "(none)" : printable(row.traceDir),
   ]);
   const all = [[...HEADINGS], ...cells];
   const widths = HEADINGS.map((_, i) => Math.max(...all.map((line) => Bun.stringWidth(line[i] ?? ""))));

@@ -2,7 +2,7 @@
  * The directory of session files: private to its user, on tmpfs unless another is
  * named. Called in the command's process to find sessions.
  */
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { cString, ERROR_BYTES, type Native, textOf } from "./native.ts";
@@ -50,7 +50,8 @@ export function findSessions(dir: string, pid?: number): FoundSession[] {
 }
 
 function readStart(path: string): Buffer {
-  const file = openSync(path, "r");
+  // Nonblocking: a pipe of that name would be waited for.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     if (!fstatSync(file).isFile()) throw new Error("not a file");
     const header = Buffer.alloc(HEADER_BYTES);

@@ -31,10 +31,10 @@ export function switchEvents(path: string, glob: string, on: boolean): { switche
   try {
     const header = Buffer.alloc(HEADER_BYTES);
     readSync(file, header, 0, HEADER_BYTES, 0);
+    readHeader(header);
     // The rule first: a type declared in between is caught by the loop or by the rule.
     const rules = addRule(header, `${on ? "" : "!"}${glob}`);
     writeSync(file, rules, 0, rules.length, SESSION_OFFSETS.enable);
-    readHeader(header);
     const count = Math.min(header.readUInt32LE(SESSION_OFFSETS.event_count), MAX_EVENTS);
     const entry = Buffer.alloc(ENTRY_BYTES);
     const flag = Buffer.alloc(1);
