@@ -94,8 +94,9 @@ export function eventBlock(
   fields: readonly Field[],
 ): { before: string; after: string } {
   const uri = kind === "event" ? "" : `\tmodel.emf.uri = "buntrace:${kind}";\n`;
+  const lengths = lengthNames(fields);
   const lines = fields
-    .map(([field, type]) => `\t\t${declaration(`_${field}`, type, lengthName(field, fields))}\n`)
+    .map(([field, type]) => `\t\t${declaration(`_${field}`, type, lengths.get(field) ?? "")}\n`)
     .join("");
   return {
     before: `\nevent {\n\tname = ${quote(name)};\n\tid = `,
@@ -118,14 +119,22 @@ function integer(name: "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i6
 }
 
 /**
- * The name under which an array's length is declared: as LTTng names it, with more
- * underscores where a field has that name. babeltrace2 compares a name as declared
- * (`_data_length`) with those before it as shown (`_data_length`, declared with two).
+ * The names under which arrays' lengths are declared, by the arrays' names: as LTTng
+ * names them, with more underscores where another name is too near. babeltrace2
+ * compares a name as declared (`_data_length`) with those before it as shown
+ * (`_data_length`, declared with two).
  */
-function lengthName(array: string, fields: readonly Field[]): string {
-  let shown = `_${array}_length`;
-  while (fields.some(([name]) => shown === name || shown === `_${name}`)) shown = `_${shown}`;
-  return `_${shown}`;
+function lengthNames(fields: readonly Field[]): Map<string, string> {
+  const shown = new Set(fields.map(([name]) => name));
+  const names = new Map<string, string>();
+  for (const [array, type] of fields) {
+    if (type !== "bytes" && !isArrayType(type)) continue;
+    let name = `_${array}_length`;
+    while (shown.has(name) || shown.has(`_${name}`) || shown.has(name.slice(1))) name = `_${name}`;
+    shown.add(name);
+    names.set(array, `_${name}`);
+  }
+  return names;
 }
 
 function declaration(name: string, type: FieldType, length: string): string {

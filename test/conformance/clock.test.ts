@@ -27,7 +27,7 @@ interface Readings {
 test.each(["cycles", "monotonic"] as const)("readings around events, %s", async (clock) => {
   await using place = new Place();
   const { times } = (await runJson(place, join(PROGRAMS, "readings.ts"), {
-    args: ["3000"],
+    args: ["3000", "400"],
     session: { clock },
   })) as Readings;
   const events = await readTrace(place.output);

@@ -113,6 +113,17 @@ test.each(["discard", "block"] as const)("events larger than a sub-buffer, %s mo
   else expect(discarded).toBeGreaterThanOrEqual(flood.tooLarge);
 });
 
+test("block mode beside a consumer that is stuck: the program goes on after its timeout, losses counted", async () => {
+  await using place = new Place();
+  const session = { ...TINY, mode: "block", blockTimeout: 30, flushPeriod: 60_000 } as const;
+  await runJson(place, join(PROGRAMS, "full-ring.ts"), { args: ["500"], session });
+  const { events, discarded } = await readReport(place.output);
+  // 500 while it was stopped, into a ring of some 128; ten after it went on.
+  expect(events.length + discarded).toBe(510);
+  expect(discarded).toBeGreaterThan(300);
+  expect(events.slice(-10).map(({ fields }) => fields["n"])).toEqual(range(500, 510));
+});
+
 test("a ring that is full to the last byte", async () => {
   // Each case: how many records of 64 bytes go into a ring of 4 x 64, its consumer stopped.
   for (const count of [64, 128, 255, 256, 257, 300, 1000]) {

@@ -242,6 +242,19 @@ test("a thread that emits nothing leaves no stream; a Worker that joins has its 
   }
 });
 
+test("a session that a Worker opens is the process's: it outlives the Worker", async () => {
+  await using place = new Place();
+  const result = (await runJson(place, join(PROGRAMS, "worker-first.ts"), {
+    args: [place.output],
+    traced: false,
+  })) as { pid: number };
+  expect(result).toMatchObject({ recording: true });
+  expect(readdirSync(place.dir)).toEqual(["trace"]);
+  const events = await readTrace(place.output);
+  expect(events.map(({ fields }) => fields["n"])).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  expect(events.map(({ tid }) => tid === result.pid)).toEqual(Array.from({ length: 20 }, (_, n) => n >= 10));
+});
+
 test("a consumer that is killed is replaced, and nothing is lost or written twice", async () => {
   const { events } = await recordHere(
     async (session, place) => {
