@@ -50,8 +50,11 @@ test("the program sees no child, no SIGCHLD, no descriptor, no handler; its own 
     told: { SIGCHLD: 0, SIGUSR1: 1, SIGUSR2: 1 },
     sameConsumer: true,
     consumersDescriptors: [
-      ...["/dev/null", "/dev/null", "/dev/null"],
-      ...["anon_inode:[pidfd]", "anon_inode:[signalfd]"],
+      "/dev/null",
+      "/dev/null",
+      "/dev/null",
+      "anon_inode:[pidfd]",
+      "anon_inode:[signalfd]",
     ],
     waited: -1,
   });
