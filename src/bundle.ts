@@ -1,7 +1,7 @@
 /**
  * Bundles src/preload.ts into one file with bytecode, dist/preload/preload.js: every
  * traced program loads it before its first line, and thirty source files take
- * three times as long. Run by `bun run build`; `buntrace record` uses the bundle
+ * twice as long. Run by `bun run build`; `buntrace record` uses the bundle
  * where it is there and not older than its sources.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";

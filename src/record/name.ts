@@ -24,7 +24,7 @@ let message: Writer | undefined;
 /**
  * Emits a printf-style message, `buntrace:tracef`. Formats as node's
  * `util.format`, only when the event is enabled. For a quick look: a tracepoint is
- * a hundred times cheaper.
+ * cheaper.
  */
 export function tracef(text: string, ...values: unknown[]): void {
   // Defined when first used: most programs have messages of their own or none.

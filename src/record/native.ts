@@ -114,7 +114,7 @@ function buildHere(dir: string): boolean {
   const { build, thisTarget } = require(script) as typeof import("../../shim/build.ts");
   const target = thisTarget();
   if (!target) return false;
-  console.error("buntrace: building its native parts with zig cc, once (up to a minute) ...");
+  console.error("buntrace: building its native parts with zig cc, once (a minute or more) ...");
   build(target);
   return true;
 }
