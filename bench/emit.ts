@@ -1,14 +1,16 @@
 /**
- * What does an event cost the program? Nanoseconds an event by payload, warm, in
- * bursts that fit the ring, beside the C floor with the same payload and a disabled
- * tracepoint beside an empty loop. `bun bench/emit.ts`, or `--small` for a test.
+ * What does an event cost the program? Nanoseconds an event by payload and mode, warm
+ * and cold, in bursts that fit the ring, beside the C floor with the same payload; and
+ * a tracepoint that is off beside an empty loop. `bun bench/emit.ts`, or `--small` for a
+ * test.
  */
 import { dlopen, ptr } from "bun:ffi";
 import { join } from "node:path";
 
 import { compile } from "../shim/build.ts";
-import { openSession, provider } from "../src/index.ts";
-import { cellToRun, machine, median, runCells, small, withTempDir } from "./support.ts";
+import { openSession, type SessionOptions } from "../src/index.ts";
+import { bursts } from "./payloads.ts";
+import { cellToRun, machine, runCells, small, table, withTempDir } from "./support.ts";
 
 const ROUNDS = small ? 1 : 11;
 /** 50,000 of the largest record are 1.8 MB: below the ring's 2 MiB. */
@@ -16,69 +18,14 @@ const BURST = 50_000;
 const BURSTS = small ? 4 : 100;
 /** JavaScriptCore's top tier comes after about half a million calls. */
 const WARM_UP = small ? 2 : 30;
+/** Events of a program that has just started. */
+const COLD = 1000;
 const FLOOR_RING_BYTES = 2 * 1024 * 1024;
 
-const texts = [
-  "GET /index/of/page22",
-  "GET /index/of/page23",
-  "GET /index/of/page24",
-  "GET /index/of/page25",
-] as const;
-const bench = provider("bench");
-
-/** A burst of each payload. Loops are written out: a callback would be measured too. */
-const bursts: Record<string, () => (n: number) => void> = {
-  none: () => {
-    const event = bench.tracepoint("none");
-    return (n) => {
-      for (let i = 0; i < n; i++) event();
-    };
-  },
-  i32: () => {
-    const event = bench.tracepoint("i32", [["a", "i32"]]);
-    return (n) => {
-      for (let i = 0; i < n; i++) event(i);
-    };
-  },
-  two_f64: () => {
-    const event = bench.tracepoint("two_f64", [
-      ["a", "f64"],
-      ["b", "f64"],
-    ]);
-    return (n) => {
-      for (let i = 0; i < n; i++) event(i, i * 0.5);
-    };
-  },
-  i32_string: () => {
-    const event = bench.tracepoint("i32_string", [
-      ["a", "i32"],
-      ["s", "string"],
-    ]);
-    return (n) => {
-      for (let i = 0; i < n; i++) event(i, texts[i & 3]!);
-    };
-  },
-  eight: () => {
-    const event = bench.tracepoint("eight", [
-      ["a", "i32"],
-      ["b", "f64"],
-      ["c", "u8"],
-      ["d", "u16"],
-      ["e", "i32"],
-      ["f", "f64"],
-      ["g", "bool"],
-      ["h", "u32"],
-    ]);
-    return (n) => {
-      for (let i = 0; i < n; i++) event(i, i * 0.5, i & 255, i & 65535, i, i * 0.25, (i & 1) === 1, i);
-    };
-  },
-};
-
 /** Nanoseconds an event of a traced payload. */
-async function traced(burst: (n: number) => void, enable: string[]): Promise<number> {
+async function traced(burst: (n: number) => void, options: SessionOptions): Promise<number> {
   return withTempDir(async (dir) => {
-    await using session = await openSession({ output: join(dir, "trace"), enable });
+    await using session = await openSession({ ...options, output: join(dir, "trace") });
     let ns = 0;
     for (let i = 0; i < WARM_UP + BURSTS; i++) {
       const start = Bun.nanoseconds();
@@ -87,8 +34,20 @@ async function traced(burst: (n: number) => void, enable: string[]): Promise<num
       await session.flush();
     }
     const lost = session.info()?.discardedTold ?? 0n;
-    if (lost > 0n && !small) console.error(`${lost} events were discarded: not what this measures`);
+    if (lost > 0n && !small && options.mode !== "overwrite")
+      console.error(`${lost} events were discarded: not what this measures`);
     return ns / (BURSTS * BURST);
+  });
+}
+
+/** Nanoseconds of each of the first events. */
+async function cold(burst: (n: number) => void): Promise<number> {
+  return withTempDir(async (dir) => {
+    await using session = await openSession({ output: join(dir, "trace") });
+    void session;
+    const start = Bun.nanoseconds();
+    burst(COLD);
+    return (Bun.nanoseconds() - start) / COLD;
   });
 }
 
@@ -127,10 +86,12 @@ async function runCell(cell: string): Promise<number> {
     });
     return sum === 1 ? 0 : value;
   }
-  const burst = bursts.two_f64!();
+  if (kind === "cold") return cold(bursts[payload]!());
+  if (kind === "emit") return traced(bursts[payload]!(), {});
+  const burst = bursts["two_f64"]!();
   if (kind === "untraced") return loop(burst);
-  if (kind === "disabled") return traced(burst, ["no:such"]);
-  return traced(bursts[payload]!(), []);
+  if (kind === "disabled") return traced(burst, { enable: ["no:such"] });
+  return traced(burst, { mode: kind === "block" ? "block" : "overwrite" });
 }
 
 const cell = cellToRun();
@@ -138,23 +99,42 @@ if (cell !== undefined) {
   console.log(await runCell(cell));
 } else {
   const payloads = Object.keys(bursts);
+  const off = ["empty", "untraced", "disabled"];
+  const modes = ["emit/two_f64", "block", "overwrite"];
   const cells = [
-    ...payloads.flatMap((name) => [`floor/${name}`, `emit/${name}`]),
-    "empty",
-    "untraced",
-    "disabled",
+    ...payloads.flatMap((name) => [`floor/${name}`, `emit/${name}`, `cold/${name}`]),
+    ...modes.slice(1),
+    ...off,
   ];
   const results = await runCells(import.meta.path, cells, ROUNDS);
-  const of = (name: string): number => median(results.get(name)!);
-  const ratio = (a: string, b: string): number =>
-    median(results.get(a)!.map((value, round) => value / results.get(b)![round]!));
+  const ns = (name: string): string => results.of(name).toFixed(1);
   console.log(`${machine()}; medians of ${ROUNDS} rounds, each cell a fresh process\n`);
-  console.log("| payload | floor, ns | buntrace, ns | ratio |\n|---|---|---|---|");
-  for (const name of payloads)
-    console.log(
-      `| ${name} | ${of(`floor/${name}`).toFixed(1)} | ${of(`emit/${name}`).toFixed(1)} | ${ratio(`emit/${name}`, `floor/${name}`).toFixed(2)} |`,
-    );
-  console.log("\n| off | ns | over an empty loop |\n|---|---|---|");
-  for (const name of ["empty", "untraced", "disabled"])
-    console.log(`| ${name} | ${of(name).toFixed(2)} | ${(of(name) - of("empty")).toFixed(2)} |`);
+  console.log(
+    table(
+      ["payload", "floor, ns", "buntrace, ns", "ratio", `the first ${COLD} events, ns`],
+      payloads.map((name) => [
+        name,
+        ns(`floor/${name}`),
+        ns(`emit/${name}`),
+        results.ratio(`emit/${name}`, `floor/${name}`).toFixed(2),
+        ns(`cold/${name}`),
+      ]),
+    ),
+  );
+  console.log(
+    table(
+      ["mode, two f64", "ns"],
+      ["discard", "block", "overwrite"].map((mode, i) => [mode, ns(modes[i]!)]),
+    ),
+  );
+  console.log(
+    table(
+      ["off, two f64", "ns", "over an empty loop"],
+      off.map((name) => [
+        name,
+        results.of(name).toFixed(2),
+        (results.of(name) - results.of("empty")).toFixed(2),
+      ]),
+    ),
+  );
 }

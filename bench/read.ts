@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { openTraces } from "../src/ctf/index.ts";
 import { EventText } from "../src/report/event-text.ts";
 import { Output } from "../src/report/output.ts";
-import { cellToRun, machine, median, runCells, small, withTempDir } from "./support.ts";
+import { cellToRun, machine, runCells, small, withTempDir } from "./support.ts";
 
 const ROUNDS = small ? 1 : 5;
 const EVENTS = small ? 20_000 : 10_000_000;
@@ -176,7 +176,7 @@ else {
     writeTrace(join(directory, "trace"), EVENTS);
     writeTrace(join(directory, "tenth"), EVENTS / 10);
     const results = await runCells(import.meta.path, Object.keys(cells), ROUNDS);
-    const middle = (name: string): number => median(results.get(name) ?? []);
+    const middle = (name: string): number => results.of(name);
     const dummy = middle("babeltrace2 -o dummy");
     const text = middle("babeltrace2 (text)");
     console.log(`${EVENTS} events in ${STREAMS} streams, medians of ${ROUNDS}. ${machine()}\n`);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 import { preloadPath } from "../src/bundle.ts";
 import { SETTINGS_VARIABLE, writeSettings } from "../src/record/settings.ts";
-import { machine, median, small, withTempDir } from "./support.ts";
+import { machine, median, small, table, withTempDir } from "./support.ts";
 
 const ROUNDS = small ? 2 : 61;
 
@@ -35,6 +35,13 @@ await withTempDir(async (dir) => {
     more.push(run(traced) - bare[i]!);
   }
   console.log(`${machine()}; medians of ${ROUNDS} pairs of runs\n`);
-  console.log("| | ms |\n|---|---|");
-  console.log(`| bare | ${median(bare).toFixed(1)} |\n| more when traced | ${median(more).toFixed(1)} |`);
+  console.log(
+    table(
+      ["a program that prints one line", "ms"],
+      [
+        ["bare", median(bare).toFixed(1)],
+        ["more when traced", median(more).toFixed(1)],
+      ],
+    ),
+  );
 });

@@ -1,9 +1,10 @@
 /**
  * What the benches share: cells that run in fresh processes, interleaved over
- * rounds, and the medians of what they print. Runs in the bench's own process.
+ * rounds, and the medians of what they print. Runs in the bench's own process and in
+ * its cells. A bench prints tables in Markdown; bench/run.ts keeps them.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** The middle of some numbers. */
@@ -19,7 +20,7 @@ export const small = process.argv.includes("--small");
 /** The machine in one line, for above a table. */
 export function machine(): string {
   const cpu = cpus();
-  return `${cpu.length} x ${cpu[0]?.model ?? "unknown processor"}, Linux ${process.arch}, Bun ${Bun.version}`;
+  return `${cpu.length} x ${cpu[0]?.model ?? "unknown processor"}, Linux ${release()} ${process.arch}, Bun ${Bun.version}`;
 }
 
 /** Runs `use` with a directory that is removed afterwards. */
@@ -33,37 +34,77 @@ export async function withTempDir<R>(use: (dir: string) => Promise<R>): Promise<
 }
 
 /**
+ * A command to run each cell under, as `BENCH_PREFIX="chrt --fifo 1"` or
+ * `"taskset -c 1"`: for machines that do other work.
+ */
+const prefix = process.env["BENCH_PREFIX"]?.split(" ") ?? [];
+
+/** What cells gave, a number a round each; figures of a cell that has several are `CELL.FIGURE`. */
+export class Results {
+  readonly #values = new Map<string, number[]>();
+
+  add(cell: string, value: unknown): void {
+    if (typeof value === "object" && value !== null)
+      for (const [figure, one] of Object.entries(value)) this.add(`${cell}.${figure}`, one);
+    else if (typeof value !== "number") throw new Error(`${cell}: ${JSON.stringify(value)} is no number`);
+    else this.#values.set(cell, [...(this.#values.get(cell) ?? []), value]);
+  }
+
+  /** The median over the rounds. @throws Error when there is no such figure. */
+  of(name: string): number {
+    return median(this.#rounds(name));
+  }
+
+  /** The median of the ratios, each of two figures of one round. */
+  ratio(a: string, b: string): number {
+    const below = this.#rounds(b);
+    return median(this.#rounds(a).map((value, round) => value / below[round]!));
+  }
+
+  #rounds(name: string): readonly number[] {
+    const values = this.#values.get(name);
+    if (values === undefined) throw new Error(`no cell has given ${name}`);
+    return values;
+  }
+}
+
+/**
  * Runs every cell `rounds` times, in turn, each in a fresh process of the bench
- * with `--cell NAME`, which prints one number.
- * @returns the numbers of each cell, a round each.
+ * with `--cell NAME`, which prints a number, or an object of numbers as JSON.
  * @throws Error with the cell's stderr when one fails.
  */
-export async function runCells(
-  bench: string,
-  cells: readonly string[],
-  rounds: number,
-): Promise<Map<string, number[]>> {
-  const results = new Map<string, number[]>(cells.map((cell) => [cell, []]));
+export async function runCells(bench: string, cells: readonly string[], rounds: number): Promise<Results> {
+  const results = new Results();
   for (let round = 0; round < rounds; round++) {
     for (const cell of cells) {
-      const child = Bun.spawn([process.execPath, bench, "--cell", cell, ...(small ? ["--small"] : [])], {
-        stdout: "pipe",
-        stderr: "pipe",
-      });
-      const [out, errors, status] = await Promise.all([
-        child.stdout.text(),
-        child.stderr.text(),
-        child.exited,
-      ]);
-      const value = Number(out.trim());
-      if (status !== 0 || out.trim() === "" || Number.isNaN(value))
-        throw new Error(`${cell}: ${errors || out}`);
-      results.get(cell)!.push(value);
+      progress(`round ${round + 1} of ${rounds}: ${cell}`);
+      results.add(cell, await runCell(bench, cell));
     }
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kround ${round + 1} of ${rounds}`);
   }
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  progress("");
   return results;
+}
+
+async function runCell(bench: string, cell: string): Promise<unknown> {
+  const child = Bun.spawn(
+    [...prefix, process.execPath, bench, "--cell", cell, ...(small ? ["--small"] : [])],
+    { stdout: "pipe", stderr: "pipe" },
+  );
+  const [out, errors, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  if (status !== 0 || out.trim() === "") throw new Error(`${cell}: ${errors || out || `status ${status}`}`);
+  if (errors !== "") console.error(`${cell}: ${errors.trim()}`);
+  return JSON.parse(out);
+}
+
+/** One line on a terminal, replaced by the next. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+/** A table in Markdown. */
+export function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |\n`;
+  return `${line(columns)}|${"---|".repeat(columns.length)}\n${rows.map(line).join("")}`;
 }
 
 /** The cell this process is to run, if it is one. */

@@ -7,7 +7,9 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
 const dir = join(import.meta.dirname, "../bench");
-const benches = readdirSync(dir).filter((name) => name.endsWith(".ts") && name !== "support.ts");
+/** What is beside the benches: what they share, and what runs them all. */
+const others = ["support.ts", "payloads.ts", "run.ts", "results.ts"];
+const benches = readdirSync(dir).filter((name) => name.endsWith(".ts") && !others.includes(name));
 
 test.each(benches)("bench/%s --small prints its table", async (name) => {
   const child = Bun.spawn([process.execPath, join(dir, name), "--small"], { stdout: "pipe", stderr: "pipe" });
