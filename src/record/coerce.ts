@@ -4,7 +4,17 @@
  * the record is stored: a `valueOf` that emits an event of its own, or throws,
  * finds nothing half done. Nothing here throws.
  */
-import type { NumberType } from "../ctf/fields.ts";
+import { MAX_BYTES, type NumberType } from "../ctf/fields.ts";
+
+declare global {
+  interface Buffer {
+    /** Node's and Bun's own, which their types leave out; `write` takes twice as long to find its way to it. */
+    utf8Write(text: string, at: number, most: number): number;
+  }
+}
+
+/** Characters up to which {@link storeShort} is the faster way. */
+const SHORT_TEXT = 24;
 
 /** Told of every value that could not be had as it was. */
 export type Altered = () => void;
@@ -39,10 +49,37 @@ export function toText(value: unknown, altered: Altered): string {
   }
 }
 
-/** A string in a trace ends at its first NUL: those inside are shown as U+2400, and counted. */
-export function withoutNul(text: string, altered: Altered): string {
-  altered();
-  return text.replaceAll("\0", "\u2400");
+/**
+ * Stores a short text at `at`, character by character: up to some 24 characters that is sooner done than a call of
+ * `utf8Write` (4 characters 3 ns, 20 10; the call 12 and the search for NULs 4).
+ * @returns its bytes, or -1 for what is long, or has a NUL, or is not ASCII; some bytes may be stored then.
+ */
+export function storeShort(bytes: Uint8Array, text: string, at: number): number {
+  const length = text.length;
+  if (length > SHORT_TEXT) return -1;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    // One comparison for both: 0 becomes the largest.
+    if ((code - 1) >>> 0 > 126) return -1;
+    bytes[at + i] = code;
+  }
+  return length;
+}
+
+/**
+ * Stores any text at `at`, cut to the limit. A string in a trace ends at its first NUL: those inside are shown as
+ * U+2400. Both are counted.
+ * @returns its bytes.
+ */
+export function storeText(bytes: Buffer, text: string, at: number, altered: Altered): number {
+  if (text.includes("\0")) {
+    altered();
+    text = text.replaceAll("\0", "\u2400");
+  }
+  const length = bytes.utf8Write(text, at, MAX_BYTES);
+  // utf8Write stops before a character that does not fit whole.
+  if (length > MAX_BYTES - 4 && Buffer.byteLength(text) > length) altered();
+  return length;
 }
 
 /** The number of an enumeration's label or number. */

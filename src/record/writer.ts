@@ -112,7 +112,7 @@ function writerSource(fields: readonly Field[]): string {
   const body = new Body();
   fields.forEach(([, type], i) => body.field(type, i));
   return `"use strict";
-const { toNumber, toBigInt, toText, toEnum, toArray, cutLength, withoutNul, read } = coerce;
+const { toNumber, toBigInt, toText, toEnum, toArray, cutLength, storeShort, storeText, read } = coerce;
 ${fields.map((_, i) => `const enum${i} = enums[${i}];`).join("")}
 const { writer, view, bytes, commit, altered } = emitter;
 const on = event < 0 ? undeclared : emitter.enabled, flag = event < 0 ? 0 : event;
@@ -187,15 +187,11 @@ class Body {
   }
 
   #string(v: string): void {
-    this.prepare.push(
-      `  if (typeof ${v} !== "string") ${v} = toText(${v}, altered);`,
-      `  if (${v}.includes("\\0")) ${v} = withoutNul(${v}, altered);`,
-    );
+    this.prepare.push(`  if (typeof ${v} !== "string") ${v} = toText(${v}, altered);`);
     const at = this.#at(0);
     this.store.push(
-      `  length = bytes.utf8Write(${v}, ${at}, ${MAX_BYTES});`,
-      // utf8Write stops before a character that does not fit whole.
-      `  if (length > ${MAX_BYTES - 4} && Buffer.byteLength(${v}) > length) altered();`,
+      `  length = storeShort(bytes, ${v}, ${at});`,
+      `  if (length < 0) length = storeText(bytes, ${v}, ${at}, altered);`,
     );
     this.#move(at, "length");
     this.#store("u8", "0");

@@ -35,6 +35,11 @@ const STRINGS = [
   "",
 ];
 
+/** Around the length up to which texts are stored character by character: what that way leaves, last. */
+const SHORT_STRINGS = ["a", "ü", "\0", "\x7f", "\x80"].flatMap((character) =>
+  [23, 24, 25].map((length) => "x".repeat(length - 1) + character),
+);
+
 /** Each kind of character before, at and across the limit. */
 const LONG_STRINGS = ["a", "ü", "€", "😀", "\ud800", "\0"].flatMap((character) =>
   [-5, -4, -3, -2, -1, 0, 1].map((step) => "x".repeat(LIMIT_BYTES + step) + character),
@@ -48,7 +53,7 @@ export const EDGE_CASES: readonly (readonly [FieldType, readonly unknown[]])[] =
   ...(["u64", "i64"] as const).map((type) => [type, BIG_INTEGERS] as const),
   ...(["f32", "f64"] as const).map((type) => [type, [...DOUBLES, ...INTEGERS]] as const),
   ["bool", [true, false]],
-  ["string", [...STRINGS, ...LONG_STRINGS, ...BEYOND]],
+  ["string", [...STRINGS, ...SHORT_STRINGS, ...LONG_STRINGS, ...BEYOND]],
   ["bytes", [0, 1, LIMIT_BYTES, LIMIT_BYTES + 1].map((length) => new ArrayBuffer(length))],
   ["bytes", [Uint8Array.from({ length: 256 }, (_, i) => i).buffer]],
   [{ enum: ["a", "b c", "?'"] }, ["a", "b c", "?'", "z", ""]],
