@@ -465,7 +465,7 @@ function timeCode(frequency: number): string {
 }
 
 /** Visits everything, and does nothing. */
-class EverySink implements Sink {
+export class EverySink implements Sink {
   wants(_member: Member): boolean {
     return true;
   }
@@ -474,7 +474,7 @@ class EverySink implements Sink {
   real(): void {}
   text(): void {}
   beginStruct(): void {}
-  beginMember(): void {}
+  beginMember(_member: Member): void {}
   endMember(): void {}
   endStruct(): void {}
   beginArray(): void {}
