@@ -105,6 +105,7 @@ static void map_rings(struct consumer *c)
 	const struct bt_session *s = c->trace.session;
 	/* Acquire: a ring that is counted has its place in the file. */
 	uint32_t count = atomic_load_explicit(&s->ring_count, memory_order_acquire);
+	uint32_t before = c->mapped;
 
 	c->seen = count;
 	for (; c->mapped < count && count <= BT_MAX_RINGS; c->mapped++) {
@@ -112,11 +113,14 @@ static void map_rings(struct consumer *c)
 		struct bt_ring *ring = bt_map_ring(s, c->file, c->mapped);
 
 		if (!ring)
-			return;
+			break;
 		stream->ring = ring;
 		stream->data = (const uint8_t *)ring + BT_PAGE;
 		stream->fd = -1;
+		bt_add_sums(&c->trace, (struct bt_sums){ 0 }, bt_sums_of(&ring->progress[ring->current & 1]));
 	}
+	if (c->mapped != before)
+		bt_tell_sums(&c->trace);
 }
 
 /*
@@ -129,11 +133,11 @@ static int write_overwritten(struct consumer *c, struct bt_stream *stream)
 	struct bt_session *s = c->trace.session;
 	struct bt_ring *ring = stream->ring;
 	struct bt_snapshot done = { 0 };
-	struct bt_progress next = { .packets = 1 };
+	struct bt_progress next = ring->progress[ring->current & 1];
 	struct bt_run head;
 	int error = 0;
 
-	if (ring->progress[ring->current & 1].packets > 0 || !bt_find_head(s, ring, &head))
+	if (next.packets > 0 || !bt_find_head(s, ring, &head))
 		return 0;
 	if (s->output == BT_TO_DISK && stream->fd < 0)
 		error = bt_stream_open(&c->trace, stream);
@@ -142,11 +146,12 @@ static int write_overwritten(struct consumer *c, struct bt_stream *stream)
 	atomic_store(&s->write_errno, (uint32_t)-error);
 	if (error != 0)
 		return error;
-	atomic_fetch_add(&s->records_written, done.records);
-	atomic_fetch_add(&s->discarded_told, done.discarded);
-	atomic_fetch_add(&s->bytes_written, done.bytes);
+	next.packets = 1;
 	next.tail = head.end;
-	bt_put(ring, &next);
+	next.records = done.records;
+	next.discarded = done.discarded;
+	next.bytes = done.bytes;
+	bt_move_on(&c->trace, ring, &next);
 	return 0;
 }
 
@@ -381,23 +386,40 @@ static void trim_metadata(struct consumer *c)
 	close(fd);
 }
 
+/* Whether a thread waits for room in its ring, in block mode. */
+static bool writer_waits(struct consumer *c)
+{
+	map_rings(c);
+	for (uint32_t i = 0; i < c->mapped; i++)
+		if (atomic_load(&c->streams[i].ring->waiting) != 0)
+			return true;
+	return false;
+}
+
 /* Writes the rest. Returns 0, or -errno when the disk would not take it within
  * the grace period. */
 static int finish(struct consumer *c)
 {
 	struct bt_session *s = c->trace.session;
 	uint64_t deadline = now_ns() + GRACE_NS;
+	bool gone = process_gone(s), waits;
 	int error;
 
 	/* A process that lives on stops emitting: the flags are its own. */
 	memset((uint8_t *)s + BT_ENABLED_AT, 0, BT_MAX_EVENTS);
-	if (process_gone(s))
+	if (gone)
 		trim_metadata(c);
 	else
 		sleep_ns(SETTLE_NS);
-	/* A damaged file does not get better. */
-	while ((error = drain_all(c, true)) != 0 && error != -EBADMSG && now_ns() < deadline)
-		sleep_ns(RETRY_NS);
+	do {
+		waits = !gone && writer_waits(c);
+		/* A damaged file does not get better. */
+		while ((error = drain_all(c, true)) != 0 && error != -EBADMSG && now_ns() < deadline)
+			sleep_ns(RETRY_NS);
+		/* Who waited has room now, and stores its event. */
+		if (waits)
+			sleep_ns(SETTLE_NS);
+	} while (waits && error == 0 && now_ns() < deadline);
 	refine_clock(c);
 	return error;
 }
@@ -456,6 +478,7 @@ static int consume(struct consumer *c)
 	sigaddset(&mine, SIGINT);
 	sigaddset(&mine, SIGQUIT);
 	sigaddset(&mine, SIGPIPE);
+	sigaddset(&mine, SIGXFSZ); /* a file at its limit is a failed write */
 	sigprocmask(SIG_SETMASK, &mine, NULL);
 	/* The pidfd is of the traced process only if that is still there after it was
 	 * opened: its id may be another's by now. Without procfs there is no telling. */

@@ -218,19 +218,35 @@ static inline bool bt_commit_fast(struct bt_writer *w, uint32_t id, uint32_t len
 	return true;
 }
 
+/* What a ring's progress comes to, with the streams that it has carried before. */
+static inline struct bt_sums bt_sums_of(const struct bt_progress *p)
+{
+	return (struct bt_sums){
+		.records = p->before.records + p->records,
+		.discarded = p->before.discarded + p->discarded,
+		.bytes = p->before.bytes + p->bytes,
+		.streams = p->before.streams + (p->packets > 0),
+	};
+}
+
 /* Gives a claimed ring to its owner: all counters at their start. The caller
  * then publishes it by storing BT_ACTIVE to state. */
 static inline void bt_ring_start(struct bt_writer *w, struct bt_ring *ring, uint8_t *data, uint64_t ts)
 {
+	uint32_t current = atomic_load_explicit(&ring->current, memory_order_relaxed) & 1;
+
 	ring->start_ts = ts;
 	atomic_store_explicit(&ring->published, 0, memory_order_relaxed);
 	atomic_store_explicit(&ring->last_ts, ts, memory_order_relaxed);
 	atomic_store_explicit(&ring->discarded, 0, memory_order_relaxed);
 	atomic_store_explicit(&ring->tail, 0, memory_order_relaxed);
 	atomic_store_explicit(&ring->waiting, 0, memory_order_relaxed);
-	ring->progress[0] = (struct bt_progress){ .last_ts = ts };
-	atomic_store_explicit(&ring->current, 0, memory_order_relaxed);
-	ring->stream_file = 0;
+	ring->progress[1 - current] =
+		(struct bt_progress){ .last_ts = ts, .before = bt_sums_of(&ring->progress[current]) };
+	/* Release, as in bt_put: a process that dies here leaves the old progress or
+	 * the new one. */
+	atomic_store_explicit(&ring->current, 1 - current, memory_order_release);
+	atomic_store_explicit(&ring->making_file, 0, memory_order_relaxed);
 	w->ring = ring;
 	w->data = data;
 	w->last_ts = ts;

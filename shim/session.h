@@ -31,7 +31,7 @@
 #include <stdint.h>
 
 #define BT_MAGIC "BUNTRACE"
-#define BT_VERSION 1u
+#define BT_VERSION 2u
 
 /* Geometry. A page holds 64 descriptors beside the counters; 256 rings bound
  * the address space a hostile file can ask a reader to map. */
@@ -115,7 +115,8 @@ struct bt_session {
 	_Atomic uint64_t spawned_at_ns;            /* app: when it last started a consumer */
 	_Atomic uint64_t metadata_size;            /* app: bytes of whole declarations */
 
-	/* Written by the consumer. */
+	/* Written by the consumer. The sums are copies, for whoever looks: the rings'
+	 * progress says what they are, and a new consumer adds it up again. */
 	_Alignas(64) _Atomic uint32_t consumer_lock;
 	_Atomic uint32_t state;       /* enum bt_session_state */
 	_Atomic uint32_t asleep;      /* 1 while it waits: a full sub-buffer is worth a signal */
@@ -147,6 +148,14 @@ struct bt_sub_buffer {
 	uint64_t records;       /* the ring's records up to `end` */
 };
 
+/* What came of streams that are done with. */
+struct bt_sums {
+	uint64_t records;
+	uint64_t discarded;
+	uint64_t bytes;
+	uint64_t streams;
+};
+
 /* What the consumer has safely written of a ring: two copies and an index, so
  * that one store moves from one consistent state to the next, and a consumer
  * killed between write and store is repeated, not doubled (the file is cut
@@ -158,6 +167,8 @@ struct bt_progress {
 	uint64_t records;    /* in all packets so far */
 	uint64_t packets;
 	uint64_t file_size;  /* bytes */
+	uint64_t bytes;      /* of all packets so far, also of those that went nowhere */
+	struct bt_sums before; /* of the streams that this ring has carried before */
 };
 
 struct bt_ring {
@@ -180,7 +191,7 @@ struct bt_ring {
 	_Atomic uint32_t space;             /* +1 with every tail: the futex that block mode waits on */
 	_Atomic uint32_t waiting;           /* owner: 1 while it waits on space */
 	_Atomic uint32_t current;           /* index into progress */
-	uint32_t stream_file;               /* 0 none, 1 thread-TID, 2 thread-TID-STREAM */
+	_Atomic uint32_t making_file;       /* 1 from before the stream's file is made */
 	_Alignas(64) struct bt_progress progress[2];
 
 	_Alignas(64) struct bt_sub_buffer sub[BT_MAX_SUB_BUFFERS];
@@ -230,9 +241,10 @@ BT_OFFSET(bt_ring, state, 0);
 BT_OFFSET(bt_ring, tid, 4);
 BT_OFFSET(bt_ring, published, 64);
 BT_OFFSET(bt_ring, discarded, 80);
+BT_OFFSET(bt_ring, waiting, 140);
 BT_OFFSET(bt_ring, current, 144);
 BT_OFFSET(bt_ring, progress, 192);
-_Static_assert(sizeof(struct bt_progress) == 48, "bt_progress");
+_Static_assert(sizeof(struct bt_progress) == 88, "bt_progress");
 
 static inline uint64_t bt_ring_stride(const struct bt_session *s)
 {

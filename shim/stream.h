@@ -49,8 +49,40 @@ struct bt_stream {
 
 struct bt_trace {
 	struct bt_session *session;
-	int dir; /* the trace directory */
+	int dir;             /* the trace directory */
+	struct bt_sums sums; /* of all rings */
 };
+
+/* Adds what came of a ring since it had `before` to the sums. */
+static inline void bt_add_sums(struct bt_trace *trace, struct bt_sums before, struct bt_sums after)
+{
+	trace->sums.records += after.records - before.records;
+	trace->sums.discarded += after.discarded - before.discarded;
+	trace->sums.bytes += after.bytes - before.bytes;
+	trace->sums.streams += after.streams - before.streams;
+}
+
+/* Lets everybody see the sums. */
+static inline void bt_tell_sums(const struct bt_trace *trace)
+{
+	struct bt_session *s = trace->session;
+
+	atomic_store(&s->bytes_written, trace->sums.bytes);
+	atomic_store(&s->records_written, trace->sums.records);
+	atomic_store(&s->discarded_told, trace->sums.discarded);
+	atomic_store(&s->streams, (uint32_t)trace->sums.streams);
+}
+
+/* Moves a ring's progress and the sums with it. One store moves the progress; who
+ * is killed behind it has its successor add up the sums. */
+static inline void bt_move_on(struct bt_trace *trace, struct bt_ring *ring, const struct bt_progress *next)
+{
+	struct bt_sums before = bt_sums_of(&ring->progress[ring->current & 1]);
+
+	bt_put(ring, next);
+	bt_add_sums(trace, before, bt_sums_of(next));
+	bt_tell_sums(trace);
+}
 
 /* Cuts off what a consumer before us wrote of a packet it did not finish. False, with
  * errno: it cannot be, or this is no file that holds `size` bytes. */
@@ -68,46 +100,44 @@ static inline bool bt_cut_stream(int fd, uint64_t size)
 }
 
 /* Opens the stream's file: made when the first packet is there, so that threads
- * that emit nothing leave none. Never through a link, never an existing file:
- * but the one that a consumer before us made for this very ring. */
+ * that emit nothing leave none. The stream's number makes the name its own, though
+ * the system gives a thread's id out again. Never through a link, never an existing
+ * file: but one that a consumer before us has made for this very stream. It says so
+ * before it makes it, so that one killed right after leaves no file that nobody
+ * knows of. */
 static inline int bt_stream_open(const struct bt_trace *trace, struct bt_stream *stream)
 {
 	struct bt_ring *ring = stream->ring;
+	const struct bt_progress *done = &ring->progress[ring->current & 1];
+	bool ours = atomic_load_explicit(&ring->making_file, memory_order_relaxed) != 0;
+	/* Nonblocking: a pipe of that name would be waited for. */
+	int flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	char name[48];
 	int fd;
 
-	if (ring->stream_file == 0) {
-		snprintf(name, sizeof name, "thread-%u", ring->tid);
-		fd = openat(trace->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-		if (fd >= 0)
-			ring->stream_file = 1;
-		if (fd >= 0 || errno != EEXIST)
-			goto opened;
-		/* The system gave a thread's id to a second thread. */
-		snprintf(name, sizeof name, "thread-%u-%u", ring->tid, ring->stream);
-		fd = openat(trace->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-		if (fd >= 0)
-			ring->stream_file = 2;
-	} else {
-		if (ring->stream_file == 1)
-			snprintf(name, sizeof name, "thread-%u", ring->tid);
-		else
-			snprintf(name, sizeof name, "thread-%u-%u", ring->tid, ring->stream);
-		/* Nonblocking: a pipe of that name would be waited for. */
-		fd = openat(trace->dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (!ours)
+		flags |= O_EXCL;
+	if (done->packets == 0)
+		flags |= O_CREAT;
+	snprintf(name, sizeof name, "thread-%u-%u", ring->tid, ring->stream);
+	/* Release, and not moved below the call: whoever finds the file finds this. */
+	atomic_store_explicit(&ring->making_file, 1, memory_order_release);
+	fd = openat(trace->dir, name, flags, 0644);
+	if (fd < 0) {
+		int error = errno;
+
+		if (!ours)
+			atomic_store_explicit(&ring->making_file, 0, memory_order_relaxed);
+		return -error;
 	}
-opened:
-	if (fd >= 0 && !bt_cut_stream(fd, ring->progress[ring->current & 1].file_size)) {
+	if (!bt_cut_stream(fd, done->file_size)) {
 		int error = errno;
 
 		close(fd);
-		errno = error;
-		fd = -1;
+		return -error;
 	}
-	if (fd >= 0 && ring->progress[ring->current & 1].packets == 0)
-		atomic_fetch_add(&trace->session->streams, 1);
 	stream->fd = fd;
-	return fd < 0 ? -errno : 0;
+	return 0;
 }
 
 /* Writes all of both parts at `at`. Returns 0 or -errno, with an unknown part
@@ -187,7 +217,7 @@ static inline int64_t bt_write_packet(const struct bt_session *s, const struct b
 
 /* Writes one run of records as a packet and gives its room back. Returns 0, or
  * -errno with the ring as before. */
-static inline int bt_write_run(const struct bt_trace *trace, struct bt_stream *stream, const struct bt_run *run)
+static inline int bt_write_run(struct bt_trace *trace, struct bt_stream *stream, const struct bt_run *run)
 {
 	struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;
@@ -221,16 +251,14 @@ static inline int bt_write_run(const struct bt_trace *trace, struct bt_stream *s
 			return error;
 		next.file_size += (uint64_t)size;
 	}
-	atomic_fetch_add(&s->bytes_written, (uint64_t)size);
-	atomic_fetch_add(&s->records_written, content.records);
-	atomic_fetch_add(&s->discarded_told, run->discarded - done->discarded);
-	bt_put(ring, &next);
+	next.bytes += (uint64_t)size;
+	bt_move_on(trace, ring, &next);
 	bt_wake_owner(ring);
 	return 0;
 }
 
 /* A packet without records: carries the discarded count alone. */
-static inline int bt_write_count(const struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded)
+static inline int bt_write_count(struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded)
 {
 	const struct bt_progress *done = &stream->ring->progress[stream->ring->current & 1];
 	struct bt_run run = {
@@ -248,7 +276,7 @@ static inline int bt_write_count(const struct bt_trace *trace, struct bt_stream 
 /* Writes what the ring holds: closed sub-buffers, and where `everything` also
  * what is published of the one being filled, and the count of what was
  * discarded since. Returns 0 or -errno of a write; then the rest stays. */
-static inline int bt_drain(const struct bt_trace *trace, struct bt_stream *stream, bool everything)
+static inline int bt_drain(struct bt_trace *trace, struct bt_stream *stream, bool everything)
 {
 	struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;

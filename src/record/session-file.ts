@@ -6,7 +6,7 @@
  */
 
 /** Version of the layout; a file of another version is refused. */
-export const SESSION_VERSION = 1;
+export const SESSION_VERSION = 2;
 const MAGIC = "BUNTRACE";
 
 /** Size of the header, bytes. */
@@ -247,10 +247,11 @@ export const RING_OFFSETS = {
   tid: 4,
   published: 64,
   discarded: 80,
+  waiting: 140,
   current: 144,
   progress: 192,
 } as const;
-const PROGRESS_BYTES = 48;
+const PROGRESS_BYTES = 88;
 
 /** What a ring's counters say beyond what its packets have told. */
 export function ringCounters(ring: Buffer): {

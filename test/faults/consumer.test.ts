@@ -4,10 +4,11 @@
  * (little), and what is lost when it is killed (nothing).
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { compile } from "../../shim/build.ts";
+import { RING_OFFSETS, ringsOf } from "../../src/record/session-file.ts";
 import { readTrace } from "../support/babeltrace.ts";
 import { onlyTrace, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
@@ -214,3 +215,23 @@ test.each([["000"], ["077"]])(
     expect(await numbersIn(place)).toEqual(range(100));
   },
 );
+
+test("a session ended while a thread waits for room, in block mode: its event is in the trace", async () => {
+  await using place = new Place();
+  const program = start(place, join(PROGRAMS, "until-disabled.ts"), {
+    session: { subBufferSize: 4096, subBuffers: 2, mode: "block", blockTimeout: 60_000 },
+  });
+  const consumer = await consumerOf(place);
+  await program.stderr.getReader().read();
+  process.kill(consumer, "SIGSTOP");
+  const file = join(place.sessionDir, place.sessions()[0] ?? "");
+  await waitFor("the thread to wait", () => {
+    const bytes = readFileSync(file);
+    const [ring] = ringsOf(bytes);
+    return ring !== undefined && bytes.readUInt32LE(ring + RING_OFFSETS.waiting) === 1;
+  });
+  for (const signal of ["SIGTERM", "SIGCONT"] as const) process.kill(consumer, signal);
+  const emitted = Number(await program.stdout.text());
+  await place.recorded();
+  expect(await numbersIn(place)).toEqual(range(emitted));
+});

@@ -11,16 +11,17 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 
 import { openSession, provider, type SessionOptions } from "../../src/index.ts";
 import { readTrace } from "../support/babeltrace.ts";
 import { onlyTrace } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
+import { waitFor } from "../support/processes.ts";
 
 setDefaultTimeout(120_000);
 
@@ -123,18 +124,21 @@ test("what programs killed in their first moment leave is a recording too", asyn
   expect(readdirSync(`${place.output}.old`).length).toBe(3);
 });
 
-test("a stream file or a metadata file that is there already is not written to", async () => {
+test("a link in a stream file's place is not written through; without it the recording goes on", async () => {
   await using place = new Place();
-  const session = await openSession({ output: place.output, sessionDir: place.sessionDir });
+  const session = await openSession({ output: place.output, sessionDir: place.sessionDir, flushPeriod: 5 });
   const victim = join(place.dir, "victim");
+  const link = join(onlyTrace(place.output), `thread-${process.pid}-0`);
   writeFileSync(victim, "untouched");
   // What an attacker may plant once the trace directory is there.
-  symlinkSync(victim, join(onlyTrace(place.output), `thread-${process.pid}`));
+  symlinkSync(victim, link);
   point(1);
-  await session.close();
+  await waitFor("the consumer to try", () => session.info()?.writeErrno === constants.errno.EEXIST);
   expect(readFileSync(victim, "utf8")).toBe("untouched");
-  const [name] = readdirSync(onlyTrace(place.output)).filter((file) => /^thread-\d+-\d+$/.test(file));
-  expect(statSync(join(onlyTrace(place.output), name ?? "")).size).toBeGreaterThan(100);
+  rmSync(link);
+  await session.close();
+  expect(await numbersIn(place.output)).toEqual([1]);
+  expect(readFileSync(victim, "utf8")).toBe("untouched");
 });
 
 test("a session directory that others can open, own, or stand in for is refused", async () => {

@@ -199,7 +199,7 @@ test("info tells what was recorded", async () => {
     for (let n = 0; n < 100; n++) point(n);
     await session.flush();
     const info = session.info();
-    const size = statSync(join(session.traceDir ?? "", `thread-${process.pid}`)).size;
+    const size = statSync(join(session.traceDir ?? "", `thread-${process.pid}-0`)).size;
     return { info, size };
   });
   expect(result.info).toMatchObject({

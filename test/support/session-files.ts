@@ -51,8 +51,14 @@ export async function abandonedSession(
 export async function runConsumer(
   path: string,
   consumer: string = join(binariesDir(), "buntrace-consumer"),
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Pick<Ended, "status" | "stderr" | "signal">> {
-  const running = Bun.spawn([consumer, path], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+  const running = Bun.spawn([consumer, path], {
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
   const stderr = await running.stderr.text();
   await running.exited;
   const signal = running.signalCode === null ? null : String(running.signalCode);
@@ -61,7 +67,7 @@ export async function runConsumer(
 
 /** Makes `dir` the trace directory that a session's bytes name. */
 export function redirect(bytes: Buffer, dir: string): void {
-  mkdirSync(dir);
+  mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, "metadata"), "");
   bytes.fill(0, SESSION_OFFSETS.trace_dir, SESSION_OFFSETS.consumer_path);
   bytes.write(dir, SESSION_OFFSETS.trace_dir);
