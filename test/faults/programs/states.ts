@@ -17,7 +17,13 @@ if (state === "blocked") {
   // SIGUSR1 is 10, SIGUSR2 12; SIG_BLOCK is 0.
   set[0] = (1n << 9n) | (1n << 11n);
   sigprocmask(0, set, null);
-  await openSession({ output: process.argv[3] ?? "", flushPeriod: 60_000, subBufferSize: 4096 });
+  await openSession({
+    output: process.argv[3] ?? "",
+    flushPeriod: 60_000,
+    subBufferSize: 4096,
+    mode: "block",
+    blockTimeout: 60_000,
+  });
 }
 const count = state === "blocked" ? 5000 : 100;
 for (let n = 0; n < count; n++) point(n);
