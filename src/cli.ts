@@ -6,10 +6,14 @@
 import { Command, CommanderError } from "commander";
 
 import { version } from "../package.json";
+import { diffCommand } from "./commands/diff.ts";
+import { graphCommand } from "./commands/graph.ts";
+import { histCommand } from "./commands/hist.ts";
 import { infoCommand } from "./commands/info.ts";
 import { liveCommands } from "./commands/live.ts";
 import { printCommand } from "./commands/print.ts";
 import { recordCommand } from "./commands/record.ts";
+import { reportCommand } from "./commands/report.ts";
 import { EXIT_ERROR, EXIT_USAGE, UserError } from "./errors.ts";
 
 const program = new Command("buntrace")
@@ -23,7 +27,17 @@ const program = new Command("buntrace")
   })
   .exitOverride();
 
-for (const add of [recordCommand, printCommand, infoCommand, liveCommands]) add(program);
+for (const add of [
+  recordCommand,
+  printCommand,
+  reportCommand,
+  histCommand,
+  graphCommand,
+  diffCommand,
+  infoCommand,
+  liveCommands,
+])
+  add(program);
 for (const command of program.commands) command.exitOverride();
 
 try {

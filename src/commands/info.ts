@@ -5,12 +5,12 @@ import type { Fields } from "../ctf/objects.ts";
 import type { Stream } from "../ctf/stream.ts";
 import { openTraces, type Trace, type TraceSet } from "../ctf/trace.ts";
 import type { Clock, EventClass } from "../ctf/types.ts";
+import { jsonValue } from "../report/json.ts";
 import { exitStatusOf, streamName } from "../report/losses.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
 import { durationText, epochText, wallText } from "../report/time-text.ts";
-import { jsonValue } from "./print.ts";
 
 interface InfoOptions {
   readonly json?: boolean;

@@ -7,6 +7,7 @@ import type { EventBatch, Loss, Stream } from "../ctf/stream.ts";
 import { openTraces, type TraceSet } from "../ctf/trace.ts";
 import { EventText } from "../report/event-text.ts";
 import { addFilterOptions, EventFilter, type FilterOptions } from "../report/filter.ts";
+import { jsonValue } from "../report/json.ts";
 import { exitStatusOf, lossText, streamName } from "../report/losses.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
@@ -151,15 +152,6 @@ class JsonPrinter implements Printer {
   #line(value: Readonly<Record<string, FieldValue | null | undefined>>): void {
     this.#out.write(`${JSON.stringify(value, jsonValue)}\n`);
   }
-}
-
-/** Integers that a double cannot hold are strings of their digits; so are NaN and the infinities. */
-export function jsonValue(_key: string, value: unknown): unknown {
-  if (typeof value === "bigint") {
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : String(value);
-  }
-  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
 function timeKind(value: string): TimeFormat["kind"] {

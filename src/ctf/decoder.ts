@@ -19,6 +19,7 @@ import {
   type EnumType,
   type EventClass,
   type FieldType,
+  type FloatType,
   type IntegerType,
   integerOf,
   type Member,
@@ -471,7 +472,7 @@ export class EverySink implements Sink {
   }
 
   integer(_type: IntegerType | EnumType, _value: IntegerCode): void {}
-  real(): void {}
+  real(_type: FloatType, _code: string): void {}
   text(): void {}
   beginStruct(): void {}
   beginMember(_member: Member): void {}

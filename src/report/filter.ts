@@ -6,6 +6,7 @@ import type { Fields, FieldValue } from "../ctf/objects.ts";
 import type { EventBatch, TimeRange } from "../ctf/stream.ts";
 import type { TraceSet } from "../ctf/trace.ts";
 import type { EventClass } from "../ctf/types.ts";
+import type { Span } from "../spans/index.ts";
 import { parseTime } from "./time-text.ts";
 import { type Predicate, parseWhere } from "./where.ts";
 
@@ -80,14 +81,50 @@ export class EventFilter {
     );
   }
 
+  /** Whether fields decide. */
+  get readsFields(): boolean {
+    return this.#where !== undefined;
+  }
+
   /** Whether events of a class may pass. */
   wantsClass(event: EventClass): boolean {
     let wanted = this.#wanted.get(event);
     if (wanted === undefined) {
-      wanted = this.#names.length === 0 || this.#names.some((name) => name.test(event.name));
+      wanted = this.wantsName(event.name);
       this.#wanted.set(event, wanted);
     }
     return wanted;
+  }
+
+  /** Whether events, or spans, of a name may pass. */
+  wantsName(name: string): boolean {
+    return this.#names.length === 0 || this.#names.some((pattern) => pattern.test(name));
+  }
+
+  /**
+   * Whether a span passes: by its name, its thread, the time of its begin, and the fields of its events, those of its
+   * end first, and its `duration` in nanoseconds.
+   *
+   * @param base of the span's times, nanoseconds since the Unix epoch
+   */
+  wantsSpan(span: Span, base: bigint): boolean {
+    if (!this.wantsName(span.name)) return false;
+    const { since, until } = this.range;
+    if (since !== undefined || until !== undefined) {
+      const time = base + BigInt(span.start || 0);
+      if ((since !== undefined && time < since) || (until !== undefined && time > until)) return false;
+    }
+    if (this.#threads.length > 0) {
+      const { tid, name } = span.thread;
+      if (
+        this.#isThread({
+          ...(tid !== undefined && { tid }),
+          ...(name !== undefined && { thread_name: name }),
+        }) !== true
+      )
+        return false;
+    }
+    return this.#where === undefined || this.#where((name) => fieldOfSpan(span, name));
   }
 
   /** Whether events of a batch may pass: nothing when it must be asked for each. */
@@ -139,6 +176,13 @@ export function fieldOf(record: EventRecord, name: string): FieldValue | undefin
     if (value !== undefined) return value;
   }
   return undefined;
+}
+
+/** A field of a span by its name: of its end, then of its begin; or its duration in nanoseconds. */
+export function fieldOfSpan(span: Span, name: string): FieldValue | undefined {
+  const { beginRecord, endRecord } = span;
+  const value = (endRecord && fieldOf(endRecord, name)) ?? (beginRecord && fieldOf(beginRecord, name));
+  return value ?? (name === "duration" && span.state === "ended" ? span.duration : undefined);
 }
 
 function memberAt(fields: Fields | undefined, name: string): FieldValue | undefined {

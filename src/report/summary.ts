@@ -20,9 +20,15 @@ export function countText(count: number): string {
   return count.toLocaleString("en-US");
 }
 
+/** A number that need not be whole, for people: three digits at least, 1,234.5 as 1,235; nothing for none. */
+export function numberText(value: number): string {
+  if (Number.isNaN(value)) return "";
+  return Math.abs(value) >= 100 ? countText(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
+
 /** A count with its noun. */
-export function many(count: number, one: string): string {
-  return `${countText(count)} ${one}${count === 1 ? "" : "s"}`;
+export function many(count: number, one: string, several = `${one}s`): string {
+  return `${countText(count)} ${count === 1 ? one : several}`;
 }
 
 /** The line, without its newline. `output`: an absolute path or "null". */

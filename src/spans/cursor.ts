@@ -87,7 +87,7 @@ export class SpanCursor {
   #running: Span[] | undefined;
   /** What the next move begins with: the end of a span has been told. */
   #told: Span | undefined;
-  readonly #key: Key = { id: 0, parent: 0, failed: 0, thread: 0 };
+  readonly #key: Key = { id: 0, parent: 0, failed: 0, thread: 0, value: 0 };
 
   constructor(set: TraceSet, options: CursorOptions = {}) {
     const { range = {}, streams = set.streams, inTime = true, records = false } = options;
@@ -136,6 +136,14 @@ export class SpanCursor {
   /** Of begins and ends: the kind of span. @throws Error where there is none */
   get type(): SpanType {
     return this.#span?.type ?? this.#type ?? missing("span");
+  }
+
+  /** Of counters: the value; integers beyond 2^53 lose their lowest bits. */
+  get value(): number {
+    const reading = this.#state?.readings[this.#classAt()];
+    this.#key.value = NaN;
+    if (reading !== undefined) this.#readKey(reading);
+    return this.#key.value;
   }
 
   /** The thread; of others' events that do not say it, one made up for the stream. */
@@ -209,7 +217,7 @@ export class SpanCursor {
     this.#readKey(reading);
     const key = this.#key;
     if (role.kind === "begin") {
-      this.#span = thread.begin(role.type, key.id, key.parent, this.time, this.#lost);
+      this.#span = thread.begin(role.type, batch.stream, key.id, key.parent, this.time, this.#lost);
       if (this.#records) this.#span.beginRecord = this.record;
     } else {
       this.#span = thread.end(role.type, key.id, this.time, key.failed !== 0, this.#lost);

@@ -6,3 +6,4 @@ export type { SpanPath, SpanPaths } from "./paths.ts";
 export type { SpanType } from "./roles.ts";
 export type { Span } from "./span.ts";
 export type { Thread } from "./thread.ts";
+export { recallBegin } from "./recall.ts";

@@ -1,15 +1,23 @@
-// Reads from an event only what ties it to others: the span's id, its parent's, whether it failed, and the thread where
-// events say it. Generated for each event class, since making all of an event's fields takes twenty times as long.
+// Reads from an event only what reports need: the span's id, its parent's, whether it failed, a counter's value, and the
+// thread where events say it. Generated for each event class, since making all of an event's fields takes twenty times as long.
 import { numberCode, type IntegerCode, type Walk } from "../ctf/codegen.ts";
 import { EverySink, scopesOf, type StreamDecoder } from "../ctf/decoder.ts";
-import { type EnumType, type EventClass, integerOf, type IntegerType, type Member } from "../ctf/types.ts";
+import {
+  type EnumType,
+  type EventClass,
+  type FloatType,
+  integerOf,
+  type IntegerType,
+  type Member,
+} from "../ctf/types.ts";
 
-/** What ties an event to others; fields that an event does not have keep their values. */
+/** What reports need of an event; fields that an event does not have keep their values. */
 export interface Key {
   id: number;
   parent: number;
   failed: number;
   thread: number;
+  value: number;
 }
 
 /** Puts an event's key into `key`. */
@@ -35,6 +43,7 @@ const PARTS: Readonly<Record<string, ReadonlyMap<string, keyof Key>>> = {
     ["span_id", "id"],
     ["parent_id", "parent"],
     ["failed", "failed"],
+    ["value", "value"],
   ]),
 };
 
@@ -63,7 +72,8 @@ export function keyReader(decoder: StreamDecoder, event: EventClass): KeyReader 
 }
 
 function partOf(scope: string, { name, type }: Member): keyof Key | undefined {
-  return integerOf(type) === undefined ? undefined : PARTS[scope]?.get(name);
+  const isNumber = integerOf(type) !== undefined || type.kind === "float";
+  return isNumber ? PARTS[scope]?.get(name) : undefined;
 }
 
 class KeySink extends EverySink {
@@ -87,5 +97,9 @@ class KeySink extends EverySink {
 
   override integer(_type: IntegerType | EnumType, value: IntegerCode): void {
     this.#walk.line(`key.${this.#current} = ${numberCode(value)};`);
+  }
+
+  override real(_type: FloatType, code: string): void {
+    this.#walk.line(`key.${this.#current} = ${code};`);
   }
 }

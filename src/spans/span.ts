@@ -1,6 +1,7 @@
 // A span as it is read: made at its begin by pairing.ts, and completed at its end. Kept by whoever wants it longer.
 import type { EventRecord } from "../ctf/events.ts";
 import type { Fields } from "../ctf/objects.ts";
+import type { Stream } from "../ctf/stream.ts";
 import type { SpanPath } from "./paths.ts";
 import type { SpanType } from "./roles.ts";
 import type { Thread } from "./thread.ts";
@@ -12,6 +13,8 @@ const TIES: ReadonlySet<string> = new Set(["span_id", "parent_id", "failed"]);
 export class Span {
   readonly type: SpanType;
   readonly thread: Thread;
+  /** The stream of its begin event. */
+  readonly stream: Stream;
   /** Unique in its thread: the tracer's id or, where it gives none, a number counted here. Never 0. */
   readonly id: number;
   /** The id of the span around; 0 for none. It may not be in the trace. */
@@ -42,6 +45,7 @@ export class Span {
   constructor(
     type: SpanType,
     thread: Thread,
+    stream: Stream,
     id: number,
     parentId: number,
     parent: Span | undefined,
@@ -50,6 +54,7 @@ export class Span {
   ) {
     this.type = type;
     this.thread = thread;
+    this.stream = stream;
     this.id = id;
     this.parentId = parentId;
     this.parent = parent;

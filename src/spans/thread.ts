@@ -1,6 +1,7 @@
 // The threads of traces, and the spans that are running in each. In our traces a stream is a thread; in others, events may
 // say their thread in a context. Called by cursor.ts.
 import type { Fields } from "../ctf/objects.ts";
+import type { Stream } from "../ctf/stream.ts";
 import type { Trace } from "../ctf/trace.ts";
 import { type SpanPaths } from "./paths.ts";
 import type { SpanType } from "./roles.ts";
@@ -48,11 +49,11 @@ export class Thread {
    *
    * @param lost gets a span whose end is lost, as this begin shows
    */
-  begin(type: SpanType, id: number, parentId: number, time: number, lost: Span[]): Span {
+  begin(type: SpanType, stream: Stream, id: number, parentId: number, time: number, lost: Span[]): Span {
     if (!type.hasIds) {
       const parent = this.#stack.at(-1);
       this.#count += 1;
-      const span = this.#make(type, this.#count, parent?.id ?? 0, parent, time);
+      const span = this.#make(type, stream, this.#count, parent?.id ?? 0, parent, time);
       if (this.#stack.length >= MAX_RUNNING) lose(this.#stack.shift(), lost);
       this.#stack.push(span);
       return span;
@@ -64,7 +65,7 @@ export class Thread {
       if (oldest !== undefined) this.#byId.delete(oldest.id);
       lose(oldest, lost);
     }
-    const span = this.#make(type, id, parentId, this.#find(parentId), time);
+    const span = this.#make(type, stream, id, parentId, this.#find(parentId), time);
     // Taken out first, so that the order stays that of the begins.
     if (same !== undefined) this.#byId.delete(id);
     this.#byId.set(id, span);
@@ -99,8 +100,16 @@ export class Thread {
     return [...this.#byId.values(), ...this.#stack];
   }
 
-  #make(type: SpanType, id: number, parentId: number, parent: Span | undefined, time: number): Span {
-    return new Span(type, this, id, parentId, parent, this.#paths.under(parent?.path, type.name), time);
+  #make(
+    type: SpanType,
+    stream: Stream,
+    id: number,
+    parentId: number,
+    parent: Span | undefined,
+    time: number,
+  ): Span {
+    const path = this.#paths.under(parent?.path, type.name);
+    return new Span(type, this, stream, id, parentId, parent, path, time);
   }
 
   #find(id: number): Span | undefined {
