@@ -4,7 +4,7 @@ import type { TraceSet } from "../ctf/trace.ts";
 import { recallBegin } from "../spans/index.ts";
 import { jsonValue } from "./json.ts";
 import { type RunningSpan, threadText } from "./stats.ts";
-import { many } from "./summary.ts";
+import { countText, many } from "./summary.ts";
 import type { Palette } from "./style.ts";
 import { lineText } from "./table.ts";
 import { durationText } from "./time-text.ts";
@@ -31,7 +31,11 @@ export function runningLines(
   const inside = Map.groupBy(shown, ({ span: { parent } }) =>
     parent !== undefined && spans.has(parent) ? parent : undefined,
   );
-  const lines = [`running at the end: ${many(running.length, "span")}`];
+  const unsure = running.filter(({ span }) => span.endMayBeLost).length;
+  const lines = [
+    `running at the end: ${many(running.length, "span")}` +
+      (unsure > 0 ? `; the ends of ${countText(unsure)} may be among the lost events` : ""),
+  ];
   if (shown.length < running.length) lines.push(`  the ${MAX_SHOWN} begun last:`);
   const add = ({ span, soFar }: RunningSpan, indent: string): void => {
     recallBegin(set, span);
