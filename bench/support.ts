@@ -23,9 +23,15 @@ export function machine(): string {
   return `${cpu.length} x ${cpu[0]?.model ?? "unknown processor"}, Linux ${release()} ${process.arch}, Bun ${Bun.version}`;
 }
 
-/** Runs `use` with a directory that is removed afterwards. */
-export async function withTempDir<R>(use: (dir: string) => Promise<R>): Promise<R> {
-  const dir = mkdtempSync(join(tmpdir(), "buntrace-bench-"));
+/** What follows `--NAME` on the command line. */
+export function flag(name: string): string | undefined {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? undefined : process.argv[at + 1];
+}
+
+/** Runs `use` with a directory, made in `where`, that is removed afterwards. */
+export async function withTempDir<R>(use: (dir: string) => Promise<R>, where: string = tmpdir()): Promise<R> {
+  const dir = mkdtempSync(join(where, "buntrace-bench-"));
   try {
     return await use(dir);
   } finally {
@@ -86,10 +92,10 @@ export async function runCells(bench: string, cells: readonly string[], rounds: 
 }
 
 async function runCell(bench: string, cell: string): Promise<unknown> {
-  const child = Bun.spawn(
-    [...prefix, process.execPath, bench, "--cell", cell, ...(small ? ["--small"] : [])],
-    { stdout: "pipe", stderr: "pipe" },
-  );
+  const child = Bun.spawn([...prefix, process.execPath, bench, ...process.argv.slice(2), "--cell", cell], {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [out, errors, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   if (status !== 0 || out.trim() === "") throw new Error(`${cell}: ${errors || out || `status ${status}`}`);
   if (errors !== "") console.error(`${cell}: ${errors.trim()}`);
@@ -109,6 +115,5 @@ export function table(columns: readonly string[], rows: readonly (readonly strin
 
 /** The cell this process is to run, if it is one. */
 export function cellToRun(): string | undefined {
-  const at = process.argv.indexOf("--cell");
-  return at < 0 ? undefined : process.argv[at + 1];
+  return flag("cell");
 }

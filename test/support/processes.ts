@@ -49,6 +49,11 @@ export function statusNumber(pid: number, field: string): number {
   return Number(found[1]);
 }
 
+/** Processor time that a process's first thread has had, seconds. */
+export function cpuSeconds(pid: number): number {
+  return Number(procFile(pid, "schedstat")?.split(" ")[0]) / 1e9;
+}
+
 /** A signal mask of /proc/PID/status, as SigBlk or SigCgt. */
 export function signalMask(pid: number | "self", field: string): bigint {
   const found = new RegExp(`^${field}:\\s*([0-9a-f]+)`, "m").exec(procFile(pid, "status") ?? "");
