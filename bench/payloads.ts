@@ -4,7 +4,8 @@
  */
 import { provider } from "../src/index.ts";
 
-const texts = [
+/** The strings of i32_string, 20 characters each. */
+export const texts = [
   "GET /index/of/page22",
   "GET /index/of/page23",
   "GET /index/of/page24",

@@ -93,6 +93,7 @@ export async function runCells(bench: string, cells: readonly string[], rounds: 
 
 async function runCell(bench: string, cell: string): Promise<unknown> {
   const child = Bun.spawn([...prefix, process.execPath, bench, ...process.argv.slice(2), "--cell", cell], {
+    env: process.env, // as it is now, not as it was at the start
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -9,7 +9,9 @@ import { join } from "node:path";
 const dir = join(import.meta.dirname, "../bench");
 /** What is beside the benches: what they share, and what runs them all. */
 const others = ["support.ts", "payloads.ts", "run.ts", "results.ts"];
-const benches = readdirSync(dir).filter((name) => name.endsWith(".ts") && !others.includes(name));
+const benches = readdirSync(dir)
+  .filter((name) => name.endsWith(".ts") && !others.includes(name))
+  .concat("compare/compare.ts");
 
 test.each(benches)("bench/%s --small prints its table", async (name) => {
   const child = Bun.spawn([process.execPath, join(dir, name), "--small"], { stdout: "pipe", stderr: "pipe" });

@@ -83,11 +83,11 @@ int main(int argc, char **argv)
 			payloads[p].burst(n);
 			if (i >= warm_up)
 				ns += now_ns() - start;
+			if (strcmp(argv[6], "kill") == 0 && i == warm_up + bursts - 1)
+				raise(SIGKILL);
 			if (pause_us > 0)
 				usleep((useconds_t)pause_us);
 		}
-		if (strcmp(argv[6], "kill") == 0)
-			raise(SIGKILL);
 		printf("%f\n", ns / ((double)bursts * n));
 		return 0;
 	}
