@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 
 import { version } from "../package.json";
 import { diffCommand } from "./commands/diff.ts";
+import { exportCommand } from "./commands/export.ts";
 import { graphCommand } from "./commands/graph.ts";
 import { histCommand } from "./commands/hist.ts";
 import { infoCommand } from "./commands/info.ts";
@@ -35,6 +36,7 @@ for (const add of [
   graphCommand,
   diffCommand,
   infoCommand,
+  exportCommand,
   liveCommands,
 ])
   add(program);

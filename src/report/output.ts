@@ -61,13 +61,30 @@ export class Output {
     this.at = prepared.put(this.view, this.at);
   }
 
+  /** Adds bytes. */
+  putBytes(bytes: Uint8Array): void {
+    if (this.#descriptor !== undefined && bytes.length > this.limit) {
+      this.flush();
+      this.#writeOut(this.#descriptor, bytes);
+      return;
+    }
+    this.room(bytes.length);
+    this.bytes.set(bytes, this.at);
+    this.at += bytes.length;
+  }
+
   /** Writes out what there is. @throws OutputClosed when nobody reads any more */
   flush(): void {
     if (this.#descriptor === undefined) return;
+    this.#writeOut(this.#descriptor, this.bytes.subarray(0, this.at));
+    this.at = 0;
+  }
+
+  #writeOut(descriptor: number, bytes: Uint8Array): void {
     let from = 0;
-    while (from < this.at) {
+    while (from < bytes.length) {
       try {
-        from += writeSync(this.#descriptor, this.bytes, from, this.at - from);
+        from += writeSync(descriptor, bytes, from, bytes.length - from);
       } catch (error) {
         const code = error instanceof Error && "code" in error ? error.code : undefined;
         if (code === "EPIPE") throw new OutputClosed();
@@ -76,7 +93,6 @@ export class Output {
         Bun.sleepSync(1);
       }
     }
-    this.at = 0;
   }
 }
 

@@ -1,0 +1,100 @@
+// What an export reads: the events of a trace set that pass the filters, in the order of their times, one by one or tied
+// to spans. Made by commands/export.ts, read once by the format's function.
+import type { EventBatch, Loss, Stream } from "../ctf/stream.ts";
+import type { TraceSet } from "../ctf/trace.ts";
+import type { EventFilter } from "../report/filter.ts";
+import type { Output } from "../report/output.ts";
+import { many } from "../report/summary.ts";
+import { type Span, SpanCursor } from "../spans/index.ts";
+
+/**
+ * Writes all that a source has to its output, as it goes: what it keeps must not grow with the trace's length. The output
+ * is flushed after.
+ */
+export type Export = (source: ExportSource) => Outcome;
+
+/** What became of the events. */
+export interface Outcome {
+  /** Counts by the name of one of what was counted: `event`, `span`. */
+  readonly written: Readonly<Record<string, number>>;
+  /** What the format has no place for, the same way; zeros are not shown. */
+  readonly leftOut?: Readonly<Record<string, number>>;
+}
+
+/** The outcome in words: what was written, and the end of the sentence after where it went. */
+export function outcomeText({ written, leftOut = {} }: Outcome): { what: string; rest: string } {
+  const list = (counts: [string, number][]): string =>
+    counts.map(([one, count]) => many(count, one)).join(", ");
+  const omitted = Object.entries(leftOut).filter(([, count]) => count > 0);
+  return {
+    what: list(Object.entries(written).filter(([, count], at) => count > 0 || at === 0)),
+    rest: omitted.length === 0 ? "" : `; left out: ${list(omitted)}`,
+  };
+}
+
+/** Who wants to know how far it is, and what is not there. */
+export interface SourceListener {
+  /** Called for each packet, at least. */
+  batch(batch: EventBatch): void;
+  loss(loss: Loss, stream: Stream): void;
+}
+
+/** See the file's head. Either {@link events} or {@link cursor} is to be read, once. */
+export class ExportSource {
+  readonly set: TraceSet;
+  readonly filter: EventFilter;
+  readonly out: Output;
+  readonly #listener: SourceListener;
+
+  constructor(set: TraceSet, filter: EventFilter, out: Output, listener: SourceListener) {
+    this.set = set;
+    this.filter = filter;
+    this.out = out;
+    this.#listener = listener;
+  }
+
+  /** Gives each event of the batches, which are valid during the call. */
+  events(take: (batch: EventBatch, at: number) => void): void {
+    const { filter } = this;
+    const runs = this.set.merger(filter.range);
+    while (runs.next()) {
+      const { batch, from, to } = runs;
+      this.#tell(batch, from === 0);
+      for (let at = from; at < to; at += 1) if (filter.isEmpty || filter.wants(batch, at)) take(batch, at);
+    }
+  }
+
+  /**
+   * Events and spans: see SpanItem. A span is there, with its end, if its begin event passes the filters. What has no
+   * time is not there, and counted in `untimed`.
+   */
+  *cursor(untimed: { count: number }): Generator<SpanCursor, void, undefined> {
+    const { filter } = this;
+    const cursor = new SpanCursor(this.set, { range: filter.range, records: true });
+    const wanted = new WeakSet<Span>();
+    let last: EventBatch["packet"] | undefined;
+    while (cursor.next()) {
+      const { kind } = cursor;
+      if (kind !== "running" && cursor.batch.packet !== last) {
+        last = cursor.batch.packet;
+        this.#tell(cursor.batch, false);
+      }
+      if (kind === "losses") {
+        this.#tell(cursor.batch, true);
+        yield cursor;
+      } else if (Number.isNaN(cursor.time)) {
+        if (kind !== "running" && kind !== "end_lost") untimed.count += 1;
+      } else if (kind === "end" || kind === "end_lost" || kind === "running") {
+        if (wanted.has(cursor.span)) yield cursor;
+      } else if (filter.isEmpty || filter.wants(cursor.batch, cursor.at)) {
+        if (kind === "begin") wanted.add(cursor.span);
+        yield cursor;
+      }
+    }
+  }
+
+  #tell(batch: EventBatch, withLosses: boolean): void {
+    this.#listener.batch(batch);
+    if (withLosses) for (const loss of batch.losses) this.#listener.loss(loss, batch.stream);
+  }
+}
