@@ -1,5 +1,6 @@
 // The formats that `buntrace export` writes, by name. The module of a format, and what it needs, is loaded when it is asked
 // for. Called by commands/export.ts.
+import type { Signal } from "./otlp-schema.ts";
 import type { Export } from "./source.ts";
 
 /** A format. */
@@ -12,7 +13,47 @@ export interface Format {
   load(): Promise<Export>;
 }
 
+const SIGNALS: readonly Signal[] = ["traces", "logs", "metrics"];
+
+/** OpenTelemetry's files hold one signal each: spans, events, or counters. */
+const OTLP: readonly Format[] = SIGNALS.flatMap((signal) => {
+  const suffix = signal === "traces" ? "" : `-${signal}`;
+  const what = { traces: "spans", logs: "events", metrics: "counters" }[signal];
+  return [
+    {
+      name: `otlp-json${suffix}`,
+      summary: `${what} for OpenTelemetry, JSON lines: the Collector's otlpjsonfile receiver`,
+      binary: false,
+      load: async () => (await import("./otlp.ts")).otlpJson(signal),
+    },
+    {
+      name: `otlp-proto${suffix}`,
+      summary: `${what} for OpenTelemetry, protobuf: the body of a request to any OTLP/HTTP endpoint`,
+      binary: true,
+      load: async () => (await import("./otlp.ts")).loadOtlpProto(signal),
+    },
+  ];
+});
+
 export const FORMATS: readonly Format[] = [
+  {
+    name: "perfetto",
+    summary: "ui.perfetto.dev, trace_processor",
+    binary: true,
+    load: async () => (await import("./perfetto.ts")).loadPerfetto(),
+  },
+  {
+    name: "chrome",
+    summary: "Trace Event Format: chrome://tracing, ui.perfetto.dev and many others",
+    binary: false,
+    load: async () => (await import("./chrome.ts")).exportChrome,
+  },
+  {
+    name: "speedscope",
+    summary: "flame graphs of the spans: speedscope.app",
+    binary: false,
+    load: async () => (await import("./speedscope.ts")).exportSpeedscope,
+  },
   {
     name: "csv",
     summary: "a line an event, a column a field: spreadsheets, databases, scripts",
@@ -25,4 +66,5 @@ export const FORMATS: readonly Format[] = [
     binary: true,
     load: async () => (await import("./parquet.ts")).loadParquet(),
   },
+  ...OTLP,
 ];

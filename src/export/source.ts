@@ -1,7 +1,7 @@
 // What an export reads: the events of a trace set that pass the filters, in the order of their times, one by one or tied
 // to spans. Made by commands/export.ts, read once by the format's function.
 import type { EventBatch, Loss, Stream } from "../ctf/stream.ts";
-import type { TraceSet } from "../ctf/trace.ts";
+import type { Trace, TraceSet } from "../ctf/trace.ts";
 import type { EventFilter } from "../report/filter.ts";
 import type { Output } from "../report/output.ts";
 import { many } from "../report/summary.ts";
@@ -23,13 +23,19 @@ export interface Outcome {
 
 /** The outcome in words: what was written, and the end of the sentence after where it went. */
 export function outcomeText({ written, leftOut = {} }: Outcome): { what: string; rest: string } {
-  const list = (counts: [string, number][]): string =>
-    counts.map(([one, count]) => many(count, one)).join(", ");
+  const list = (counts: readonly [string, number][]): string =>
+    counts.map(([one, count]) => plural(one, count)).join(", ");
   const omitted = Object.entries(leftOut).filter(([, count]) => count > 0);
   return {
     what: list(Object.entries(written).filter(([, count], at) => count > 0 || at === 0)),
     rest: omitted.length === 0 ? "" : `; left out: ${list(omitted)}`,
   };
+}
+
+/** A count and its noun, in the plural where it is one: `2 events without a time`. */
+function plural(one: string, count: number): string {
+  const end = one.search(/ without | \(/);
+  return end < 0 ? many(count, one) : `${many(count, one.slice(0, end))}${one.slice(end)}`;
 }
 
 /** Who wants to know how far it is, and what is not there. */
@@ -51,6 +57,13 @@ export class ExportSource {
     this.filter = filter;
     this.out = out;
     this.#listener = listener;
+  }
+
+  /** The trace that a stream is of. */
+  traceOf(stream: Stream): Trace {
+    const trace = this.set.traces.find(({ streams }) => streams.includes(stream));
+    if (trace === undefined) throw new Error(`stream ${stream.index} is of another trace set`);
+    return trace;
   }
 
   /** Gives each event of the batches, which are valid during the call. */

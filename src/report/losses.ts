@@ -29,6 +29,12 @@ export function lossText(
   return `${what} ${verb}${when} in stream ${streamName(stream)}`;
 }
 
+/** A loss in two or three words: `12 events discarded`. */
+export function lossName({ kind, count }: Loss): string {
+  const noun = count === 1n ? kind.slice(0, -1) : kind;
+  return `${count ?? "some"} ${noun} ${kind === "events" ? "discarded" : "lost"}`;
+}
+
 /** The status that a command ends with after these problems: damage is an error, the end of a cut trace is not. */
 export function exitStatusOf(problems: readonly Problem[]): number {
   return problems.some(({ kind }) => kind === "corrupt") ? 1 : 0;

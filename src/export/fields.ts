@@ -1,0 +1,91 @@
+// The fields of events and spans as the arguments that viewers show: all scopes in one, without what the format says in
+// another place. Used by the formats that have no table.
+import type { EventRecord } from "../ctf/events.ts";
+import type { Fields, FieldValue } from "../ctf/objects.ts";
+import type { EventClass, FieldType } from "../ctf/types.ts";
+import type { Span } from "../spans/index.ts";
+
+/** Fields of contexts that say the thread and the process, and what packets say of themselves. */
+const KNOWN: ReadonlySet<string> = new Set([
+  "tid",
+  "vtid",
+  "thread_name",
+  "procname",
+  "pid",
+  "vpid",
+  "pthread_id",
+  "event_count",
+]);
+
+/** Fields of span events that are told as the span's own properties. */
+const TIES: ReadonlySet<string> = new Set(["span_id", "parent_id", "failed"]);
+
+/** The fields of an event: its own first, then those of its contexts, a name that was there already with its scope. */
+export function argumentsOf(record: EventRecord): Fields {
+  const all = withHexBytes(record.event, record.fields ?? {});
+  const scopes = { context: record.context, stream: record.streamContext, packet: record.packetContext };
+  for (const [scope, fields] of Object.entries(scopes)) {
+    for (const [name, value] of Object.entries(fields ?? {}))
+      if (!KNOWN.has(name)) all[Object.hasOwn(all, name) ? `${scope}.${name}` : name] = value;
+  }
+  return all;
+}
+
+/** The fields of a span: those of its begin, then those of its end, as `end.name` where the begin has one of that name. */
+export function spanArguments({ beginRecord, endRecord, type }: Span): Fields {
+  const all: Fields = {};
+  const add = (record: EventRecord | undefined): void => {
+    if (record === undefined) return;
+    for (const [name, value] of Object.entries(argumentsOf(record))) {
+      if (type.hasIds && TIES.has(name)) continue;
+      if (!Object.hasOwn(all, name)) all[name] = value;
+      // Contexts are the same at both, most of the time.
+      else if (record.fields !== undefined && Object.hasOwn(record.fields, name)) all[`end.${name}`] = value;
+    }
+  };
+  add(beginRecord);
+  add(endRecord);
+  return all;
+}
+
+/** What ties a span to others, where the tracer says it, and whether it failed. */
+export function tiesOf({ type, id, parentId, failed }: Span): Fields {
+  const ids = !type.hasIds ? {} : parentId === 0 ? { span_id: id } : { span_id: id, parent_id: parentId };
+  return failed ? { ...ids, failed } : ids;
+}
+
+/** The provider of an event or span: what stands before the colon. */
+export function categoryOf(name: string): string {
+  const colon = name.indexOf(":");
+  return colon > 0 ? name.slice(0, colon) : name;
+}
+
+/** A copy, in which bytes are hexadecimal text and not arrays of numbers. */
+function withHexBytes(event: EventClass, fields: Fields): Fields {
+  const all = { ...fields };
+  for (const name of bytesOf(event)) {
+    const value: FieldValue | undefined = all[name];
+    if (Array.isArray(value)) all[name] = Uint8Array.from(value, Number).toHex();
+  }
+  return all;
+}
+
+const bytesByEvent = new WeakMap<EventClass, readonly string[]>();
+
+/** Names of the fields that are bytes. */
+function bytesOf(event: EventClass): readonly string[] {
+  let names = bytesByEvent.get(event);
+  if (names === undefined) {
+    const members = event.fields?.members ?? [];
+    names = members.filter(({ type }) => isBytes(type)).map(({ name }) => name);
+    bytesByEvent.set(event, names);
+  }
+  return names;
+}
+
+/** Whether a field is an array or sequence of bytes that are no text. */
+export function isBytes(type: FieldType): boolean {
+  if ((type.kind !== "array" && type.kind !== "sequence") || type.text) return false;
+  const { element } = type;
+  return element.kind === "integer" && element.size === 8 && !element.signed;
+}
