@@ -1,8 +1,8 @@
 // The fields of events and spans as the arguments that viewers show: all scopes in one, without what the format says in
 // another place. Used by the formats that have no table.
 import type { EventRecord } from "../ctf/events.ts";
-import type { Fields, FieldValue } from "../ctf/objects.ts";
-import type { EventClass, FieldType } from "../ctf/types.ts";
+import type { Fields } from "../ctf/objects.ts";
+import type { EventClass, FieldType, Member, StructType } from "../ctf/types.ts";
 import type { Span } from "../spans/index.ts";
 
 /** Fields of contexts that say the thread and the process, and what packets say of themselves. */
@@ -22,7 +22,7 @@ const TIES: ReadonlySet<string> = new Set(["span_id", "parent_id", "failed"]);
 
 /** The fields of an event: its own first, then those of its contexts, a name that was there already with its scope. */
 export function argumentsOf(record: EventRecord): Fields {
-  const all = withHexBytes(record.event, record.fields ?? {});
+  const all = ownFields(record.event, record.fields ?? {});
   const scopes = { context: record.context, stream: record.streamContext, packet: record.packetContext };
   for (const [scope, fields] of Object.entries(scopes)) {
     for (const [name, value] of Object.entries(fields ?? {}))
@@ -60,32 +60,32 @@ export function categoryOf(name: string): string {
   return colon > 0 ? name.slice(0, colon) : name;
 }
 
-/** A copy, in which bytes are hexadecimal text and not arrays of numbers. */
-function withHexBytes(event: EventClass, fields: Fields): Fields {
-  const all = { ...fields };
-  for (const name of bytesOf(event)) {
-    const value: FieldValue | undefined = all[name];
-    if (Array.isArray(value)) all[name] = Uint8Array.from(value, Number).toHex();
+/** The members of a structure that are data for people: not those of the format, nor the lengths of others. */
+export function dataMembers(type: StructType | undefined): readonly Member[] {
+  if (type === undefined) return [];
+  const lengths = new Set<FieldType | undefined>();
+  for (const member of type.members) if (member.type.kind === "sequence") lengths.add(member.type.length);
+  return type.members.filter((member) => !member.hidden && !lengths.has(member.type));
+}
+
+/** A copy without lengths, in which bytes are hexadecimal text and not arrays of numbers. */
+function ownFields(event: EventClass, fields: Fields): Fields {
+  let members = membersByEvent.get(event);
+  if (members === undefined) membersByEvent.set(event, (members = dataMembers(event.fields)));
+  const all: Fields = {};
+  for (const { name, type } of members) {
+    const value = fields[name];
+    if (value === undefined) continue;
+    all[name] = Array.isArray(value) && isBytes(type) ? Uint8Array.from(value, Number).toHex() : value;
   }
   return all;
 }
 
-const bytesByEvent = new WeakMap<EventClass, readonly string[]>();
-
-/** Names of the fields that are bytes. */
-function bytesOf(event: EventClass): readonly string[] {
-  let names = bytesByEvent.get(event);
-  if (names === undefined) {
-    const members = event.fields?.members ?? [];
-    names = members.filter(({ type }) => isBytes(type)).map(({ name }) => name);
-    bytesByEvent.set(event, names);
-  }
-  return names;
-}
+const membersByEvent = new WeakMap<EventClass, readonly Member[]>();
 
 /** Whether a field is an array or sequence of bytes that are no text. */
 export function isBytes(type: FieldType): boolean {
   if ((type.kind !== "array" && type.kind !== "sequence") || type.text) return false;
   const { element } = type;
-  return element.kind === "integer" && element.size === 8 && !element.signed;
+  return element.kind === "integer" && element.size === 8 && !element.signed && !element.encoded;
 }

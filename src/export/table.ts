@@ -3,8 +3,9 @@
 import { eventClassAt, type EventRecord } from "../ctf/events.ts";
 import { type Fields, type FieldValue, isBoolean } from "../ctf/objects.ts";
 import type { Trace } from "../ctf/trace.ts";
-import { type EventClass, type FieldType, integerOf, type StructType } from "../ctf/types.ts";
+import type { EventClass, FieldType, StructType } from "../ctf/types.ts";
 import { jsonValue } from "../report/json.ts";
+import { dataMembers, isBytes } from "./fields.ts";
 import type { ExportSource } from "./source.ts";
 
 /**
@@ -153,8 +154,8 @@ function leavesOf(event: EventClass): Leaf[] {
   };
   const leaves: Leaf[] = [];
   const walk = (scope: Scope, type: StructType | undefined, path: readonly string[]): void => {
-    for (const member of type?.members ?? []) {
-      if (member.hidden || (scope === "packetContext" && NOT_DATA.has(member.name))) continue;
+    for (const member of dataMembers(type)) {
+      if (scope === "packetContext" && NOT_DATA.has(member.name)) continue;
       const here = [...path, member.name];
       if (member.type.kind === "struct") walk(scope, member.type, here);
       else leaves.push({ event, scope, path: here, type: member.type });
@@ -190,7 +191,7 @@ function kindOf(type: FieldType): CellKind {
       const { element } = type;
       if (element.kind === "float") return "list f64";
       if (element.kind !== "integer") return "json";
-      if (element.size === 8 && !element.signed && integerOf(element)?.encoded !== true) return "bytes";
+      if (isBytes(type)) return "bytes";
       return element.size === 64 && !element.signed ? "list u64" : "list i64";
     }
     case "variant":
