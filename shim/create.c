@@ -218,8 +218,8 @@ static int write_metadata(struct bt_session *s, const char *before, const char *
 
 static int make_session_file(struct bt_handle *h, const char *dir, const struct bt_session *s, char *error)
 {
-	/* The random end of the uuid: its start is the time, and a program that
-	 * replaces itself soon makes a second file with its pid. */
+	/* With something random: a program that replaces itself makes a second file
+	 * with its pid. */
 	int length = snprintf(h->path, sizeof h->path, "%s/%u-%02x%02x%02x%02x.session", dir, s->pid,
 			      s->uuid[12], s->uuid[13], s->uuid[14], s->uuid[15]);
 	int fd;

@@ -329,18 +329,29 @@ static int store_event(const struct bt_handle *h, uint32_t id, const struct bt_e
 	return error;
 }
 
+/* FNV-1a, 64 bits (draft-eastlake-fnv): tells declarations apart that have one name. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * 0x100000001b3u;
+	return hash;
+}
+
 /* Declares an event type: `before` + its id + `after` is appended to the
  * metadata before the id is given out, so that no event can be in the trace
  * without its description. A type already declared, by any thread, keeps its
  * id. Returns the id, or -errno: -ENOSPC also when the table is full. */
-BT_EXPORT int32_t bt_declare(const char *name, double hash, int32_t level, const char *before,
-			     const char *after, int32_t enabled)
+BT_EXPORT int32_t bt_declare(const char *name, int32_t level, const char *before, const char *after,
+			     int32_t enabled)
 {
 	struct bt_handle *h = atomic_load(&bt_current);
 	struct bt_session *s = h->session;
 	const struct bt_event *events = (const struct bt_event *)((uint8_t *)s + BT_EVENTS_AT);
 	uint8_t *flags = (uint8_t *)s + BT_ENABLED_AT;
-	struct bt_event event = { .hash = (uint64_t)hash, .level = (uint8_t)level };
+	struct bt_event event = {
+		.hash = hash_text(hash_text(0xcbf29ce484222325u, before), after),
+		.level = (uint8_t)level,
+	};
 	char text[65536]; /* a declaration: 64 fields of 64 bytes and their types are half of it */
 	uint32_t count;
 	int length, error;

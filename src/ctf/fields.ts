@@ -129,7 +129,9 @@ export function checkFields(fields: readonly Field[]): void {
   if (fields.length > MAX_FIELDS) throw new Error(`${fields.length} fields; the most is ${MAX_FIELDS}`);
   const seen = new Set<string>();
   let bytes = 0;
-  for (const [i, pair] of (fields as readonly unknown[]).entries()) {
+  let i = -1;
+  for (const pair of fields as readonly unknown[]) {
+    i += 1;
     if (!Array.isArray(pair)) throw new Error(`field ${i} is no [name, type] pair`);
     const [name, type]: readonly unknown[] = pair;
     if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name))

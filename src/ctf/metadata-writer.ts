@@ -162,5 +162,13 @@ function quote(text: string): string {
 /** 16 bytes as lower-case text with dashes. */
 export function formatUuid(uuid: Uint8Array): string {
   const hex = Buffer.from(uuid).toString("hex");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  return [
+    [0, 8],
+    [8, 12],
+    [12, 16],
+    [16, 20],
+    [20, 32],
+  ]
+    .map(([from, to]) => hex.slice(from, to))
+    .join("-");
 }

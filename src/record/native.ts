@@ -4,7 +4,35 @@
  * the traced process, from any JavaScript thread; every thread gets the same
  * library. Where the platform has no shim, `loadNative` says why.
  */
-import { dlopen, type Pointer, toArrayBuffer } from "bun:ffi";
+import type { dlopen, Pointer, toArrayBuffer } from "bun:ffi";
+
+interface Ffi {
+  readonly dlopen: typeof dlopen;
+  readonly toArrayBuffer: typeof toArrayBuffer;
+}
+
+let found: Ffi | undefined;
+
+/**
+ * What the module bun:ffi is made of: loading the module itself takes half a
+ * millisecond of a traced program's start. Bun does not document `Bun.FFI`; the
+ * module serves where it is not there.
+ */
+function ffi(): Ffi {
+  const inner: unknown = Reflect.get(Bun, "FFI");
+  return (found ??= isFfi(inner) ? inner : (require("bun:ffi") as typeof import("bun:ffi")));
+}
+
+function isFfi(value: unknown): value is Ffi {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "dlopen" in value &&
+    typeof value.dlopen === "function" &&
+    "toArrayBuffer" in value &&
+    typeof value.toArrayBuffer === "function"
+  );
+}
 
 const SYMBOLS = {
   bt_check_session_dir: { args: ["buffer", "buffer"], returns: "i32" },
@@ -13,7 +41,7 @@ const SYMBOLS = {
   bt_attach: { args: [], returns: "ptr" },
   bt_staging: { args: ["ptr"], returns: "ptr" },
   bt_name_thread: { args: ["ptr", "buffer"], returns: "void" },
-  bt_declare: { args: ["buffer", "f64", "i32", "buffer", "buffer", "i32"], returns: "i32" },
+  bt_declare: { args: ["buffer", "i32", "buffer", "buffer", "i32"], returns: "i32" },
   bt_commit_cycles: { args: ["ptr", "i32", "i32"], returns: "void" },
   bt_commit_monotonic: { args: ["ptr", "i32", "i32"], returns: "void" },
   bt_count_altered: { args: [], returns: "void" },
@@ -53,7 +81,7 @@ export function textOf(bytes: Buffer): string {
 
 /** A view of memory that the shim owns and never frees. */
 export function viewOf(address: Pointer, bytes: number): ArrayBuffer {
-  return toArrayBuffer(address, 0, bytes);
+  return ffi().toArrayBuffer(address, 0, bytes);
 }
 
 /** An address that the shim returned; null for NULL. User-space addresses fit a number. */
@@ -86,10 +114,11 @@ export function loadNative(): Native | string {
   const reason = unsupported();
   if (reason !== undefined) return reason;
   const dir = binariesDir();
-  const load = (): Native => ({
-    shim: dlopen(`${dir}/libbuntrace.so`, SYMBOLS).symbols,
-    consumerPath: `${dir}/buntrace-consumer`,
-  });
+  const load = (): Native => {
+    const library = ffi().dlopen(`${dir}/libbuntrace.so`, SYMBOLS);
+    if (library instanceof Error) throw library; // as the one inside bun:ffi tells of them
+    return { shim: library.symbols, consumerPath: `${dir}/buntrace-consumer` };
+  };
   try {
     return load();
   } catch (error) {

@@ -123,8 +123,11 @@ export function attachThread(loaded: Native): boolean {
   const open = current();
   if (open && !isFinished(open)) return true;
   const header = Buffer.from(viewOf(session, HEADER_BYTES));
-  // Read anew for each event type: others may have changed the rules.
-  attach(loaded, (name, level) => parseRules(readRules(header))(name, level));
+  // Read anew for each event type: others may have changed the rules. Most sessions have none, and then all are on.
+  attach(
+    loaded,
+    (name, level) => header[SESSION_OFFSETS.enable] === 0 || parseRules(readRules(header))(name, level),
+  );
   thread.session = {
     native: loaded,
     header,
@@ -141,7 +144,7 @@ function createSession(
   recorder: number,
 ): void {
   const program = programName();
-  const uuid = Bun.randomUUIDv7("buffer");
+  const uuid = randomUuid();
   const header = newHeader({
     mode: settings.mode,
     clock: settings.clock,
@@ -177,6 +180,14 @@ function createSession(
   );
   if (made !== 0) throw new Error(textOf(error));
   process.env[SESSION_VARIABLE] = String(process.pid);
+}
+
+/** 16 bytes of a random UUID (RFC 9562, version 4). `Bun.randomUUIDv7` and its kin take 0.1 ms at first. */
+function randomUuid(): Uint8Array {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return bytes;
 }
 
 /** The program's name as file names and headers show it. */

@@ -88,17 +88,8 @@ export function defineEvent(
 /** Declares an event type in the open session: its id, or below zero when the trace would not take it. */
 function declare(type: Omit<EventType, "writer">, { native, chosen }: Attached): number {
   const { before, after } = eventBlock(type.name, type.level, type.kind, type.fields);
-  // 52 bits: exact in the double that the call takes.
-  const hash = Number(BigInt(Bun.hash(before + after)) & 0xfffffffffffffn);
   const enabled = chosen(type.name, type.level) ? 1 : 0;
-  return native.shim.bt_declare(
-    cString(type.name),
-    hash,
-    type.level,
-    cString(before),
-    cString(after),
-    enabled,
-  );
+  return native.shim.bt_declare(cString(type.name), type.level, cString(before), cString(after), enabled);
 }
 
 /**

@@ -16,8 +16,7 @@ int32_t bt_create(const char *session_dir, const char *output, struct bt_session
 struct bt_writer *bt_attach(void);
 const void *bt_staging(const struct bt_writer *w);
 void bt_name_thread(struct bt_writer *w, const char *name);
-int32_t bt_declare(const char *name, double hash, int32_t level, const char *before, const char *after,
-		   int32_t enabled);
+int32_t bt_declare(const char *name, int32_t level, const char *before, const char *after, int32_t enabled);
 void bt_commit_cycles(struct bt_writer *w, int32_t id, int32_t length);
 int32_t bt_flush(void);
 
@@ -45,7 +44,7 @@ static void *emit(void *arg)
 	uint32_t thread = (uint32_t)(uintptr_t)arg;
 	struct bt_writer *w = bt_attach();
 	uint8_t *staging = (uint8_t *)(uintptr_t)bt_staging(w);
-	int32_t shared = bt_declare("test:shared", 1, 6, event_before, event_after, 1);
+	int32_t shared = bt_declare("test:shared", 6, event_before, event_after, 1);
 	char name[32];
 
 	snprintf(name, sizeof name, "thread %u", thread);
