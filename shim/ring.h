@@ -152,7 +152,8 @@ static inline void bt_open_sub_buffer(struct bt_writer *w, uint64_t k)
 	w->pos = start;
 	w->limit = start + w->size - BT_COPY_SLACK;
 	w->origin = (uintptr_t)w->data + (k % w->count) * w->size - start;
-	atomic_store_explicit(&w->ring->opened, start, memory_order_relaxed);
+	/* Release: a snapshot that sees it sees how the sub-buffer before was closed. */
+	atomic_store_explicit(&w->ring->opened, start, memory_order_release);
 	/* A snapshot may be copying the sub-buffer that was here: it must see
 	 * `opened` no later than the first byte written over it. Costs nothing on
 	 * x86, and a store barrier a sub-buffer on arm64. */
