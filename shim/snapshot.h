@@ -60,8 +60,9 @@ static inline bool bt_find_head(const struct bt_session *s, struct bt_ring *ring
 		uint64_t discarded = atomic_load_explicit(&ring->discarded, memory_order_acquire);
 		uint64_t begin_records = ring->sub[(opened / s->sub_buffer_size) % s->sub_buffers].begin_records;
 
-		if (atomic_load_explicit(&ring->published, memory_order_acquire) != published ||
-		    atomic_load_explicit(&ring->opened, memory_order_acquire) != opened)
+		/* Relaxed: the acquiring loads before them come first. */
+		if (atomic_load_explicit(&ring->published, memory_order_relaxed) != published ||
+		    atomic_load_explicit(&ring->opened, memory_order_relaxed) != opened)
 			continue;
 		head->discarded = discarded;
 		if (((published - opened) & BT_POSITION_MASK) <= s->sub_buffer_size) {

@@ -40,10 +40,12 @@
 #define atomic_thread_fence(order) model_fence(BARRIER("fence", order))
 #define memcpy model_copy
 
+static void futex_wake(void);
 static int file_open(const char *name, int flags);
 static int file_size(int fd, struct stat *st);
 static int file_cut(int fd, off_t size);
 static ssize_t file_write(int fd, const struct iovec *part, off_t at);
+#define syscall(number, at, ...) futex_wake()
 #define openat(dir, name, flags, ...) file_open(name, flags)
 #define fstat(fd, st) file_size(fd, st)
 #define ftruncate(fd, size) file_cut(fd, size)
@@ -56,6 +58,9 @@ static ssize_t file_write(int fd, const struct iovec *part, off_t at);
 #define MAX_EVENTS 10
 #define FILES 2
 
+/* With a barrier weakened, in each scenario: what goes wrong does so soon. */
+#define EXECUTIONS_TO_FAIL 20000
+
 /* One scenario: a ring's geometry, what is emitted, who takes part. */
 struct scenario {
 	const char *name;
@@ -65,16 +70,18 @@ struct scenario {
 	unsigned payload; /* bytes of an event's payload, at least 4 */
 	int extended;     /* the event whose id needs an extended header; -1: none */
 	unsigned drains;  /* of the consumer while the owner runs */
-	bool kills;
-	unsigned cell; /* bytes that data is stored in at least */
+	unsigned cell;   /* bytes that data is stored in at least */
+	enum { DRAIN, KILLS, SNAPSHOT } what;
 };
 
 static const struct scenario scenarios[] = {
-	{ "drain", BT_DISCARD, 32, 6, 12, -1, 2, false, 4 },
-	{ "drain, extended", BT_DISCARD, 48, 5, 12, 1, 1, false, 1 },
-	{ "kills", BT_DISCARD, 32, 5, 12, -1, 1, true, 4 },
-	{ "snapshot", BT_OVERWRITE, 32, 6, 12, -1, 0, false, 4 },
-	{ "snapshot, a record a sub-buffer", BT_OVERWRITE, 16, 5, 12, -1, 0, false, 4 },
+	{ "drain, an extended header", BT_DISCARD, 48, 5, 12, 1, 1, 1, DRAIN },
+	{ "block", BT_BLOCK, 16, 4, 12, -1, 1, 4, DRAIN },
+	{ "snapshot of a full ring", BT_DISCARD, 16, 4, 12, -1, 0, 4, SNAPSHOT },
+	{ "snapshot, a record a sub-buffer", BT_OVERWRITE, 16, 3, 12, -1, 0, 4, SNAPSHOT },
+	{ "snapshot", BT_OVERWRITE, 32, 5, 12, -1, 0, 4, SNAPSHOT },
+	{ "kills", BT_DISCARD, 32, 4, 12, -1, 1, 4, KILLS },
+	{ "drain", BT_DISCARD, 32, 6, 12, -1, 1, 4, DRAIN },
 };
 
 static const struct scenario *now;
@@ -92,7 +99,7 @@ static struct {
 	uint64_t times[MAX_EVENTS + 1];
 } owner;
 
-static int owner_thread, consumer_thread;
+static int owner_thread;
 static struct bt_snapshot snapshot_done;
 
 /*
@@ -166,6 +173,48 @@ static uint32_t id_of(uint32_t n)
 	return (int)n == now->extended ? 40 : n % 30;
 }
 
+/*
+ * Signals and the futex of block mode.
+ */
+
+static bool signalled, woken;
+
+static bool is_signalled(void)
+{
+	return signalled || model_ended(owner_thread);
+}
+
+static bool is_woken(void)
+{
+	return woken;
+}
+
+static void futex_wake(void)
+{
+	model_system_call();
+	woken = true;
+}
+
+/* As shim.c's wait_for_room, without the time that ends every sleep there: what would
+ * have to wait for that sleeps for ever here. */
+static void wait_for_room(struct bt_writer *w)
+{
+	atomic_store_explicit(&ring.waiting, 1, memory_order_seq_cst);
+	for (;;) {
+		uint64_t space = atomic_load_explicit(&ring.space, memory_order_seq_cst);
+
+		if (bt_sub_buffer_free(w, w->sub + 1))
+			break;
+		signalled = true;
+		woken = false;
+		/* FUTEX_WAIT compares once, and sleeps. */
+		if (model_last(&ring.space) == space)
+			model_wait(is_woken);
+		model_see(&ring.space);
+	}
+	atomic_store_explicit(&ring.waiting, 0, memory_order_relaxed);
+}
+
 /* Emits as shim.c's commit does. */
 static void own(void)
 {
@@ -185,6 +234,10 @@ static void own(void)
 		owner.discarded_before[n] = owner.discarded;
 		if (!bt_commit_fast(w, id_of(n), now->payload, ts))
 			done = bt_commit_slow(w, id_of(n), now->payload, ts);
+		if (done == BT_FULL && now->mode == BT_BLOCK) {
+			wait_for_room(w);
+			done = bt_commit_slow(w, id_of(n), now->payload, ts);
+		}
 		if (done == BT_FULL) {
 			bt_discard(w);
 			owner.discarded++;
@@ -203,7 +256,12 @@ static void drain(unsigned times)
 	for (unsigned i = 0; i < times; i++)
 		if (bt_drain(&trace, &stream, model_choose(2)) != 0)
 			model_fail("a drain found an impossible ring");
-	model_join(owner_thread);
+	while (model_wait(is_signalled), !model_ended(owner_thread)) {
+		signalled = false;
+		model_know(owner_thread);
+		bt_drain(&trace, &stream, false);
+	}
+	model_know(owner_thread);
 	if (bt_drain(&trace, &stream, true) != 0)
 		model_fail("the last drain found an impossible ring");
 }
@@ -307,8 +365,8 @@ static void read_packet(struct reading *r, const uint8_t *at, size_t left)
 			   (unsigned long long)p.packet_seq_num);
 	if (r->packets == 0 && p.events_discarded != 0)
 		model_fail("the first packet has discarded events already");
-	if (r->packets++ > 0 && (p.timestamp_begin < r->end_ts ||
-				 (now->mode != BT_OVERWRITE && p.timestamp_begin != r->end_ts)))
+	if (r->packets++ > 0 &&
+	    (p.timestamp_begin < r->end_ts || (now->what != SNAPSHOT && p.timestamp_begin != r->end_ts)))
 		model_fail("a packet begins at %llu, the one before ended at %llu",
 			   (unsigned long long)p.timestamp_begin, (unsigned long long)r->end_ts);
 	last_ts = read_records(r, &p, at + sizeof p, at + p.packet_size / 8, p.timestamp_begin);
@@ -317,6 +375,8 @@ static void read_packet(struct reading *r, const uint8_t *at, size_t left)
 			   p.event_count);
 	if (p.timestamp_end < last_ts)
 		model_fail("a packet ends before its last record");
+	if (p.event_count > 0 && r->next < owner.stored && p.timestamp_end > owner.times[r->next])
+		model_fail("a packet ends after the record that follows on its last");
 	r->end_ts = p.timestamp_end;
 	if (p.events_discarded < r->discarded)
 		model_fail("the discarded events went back from %llu to %llu", (unsigned long long)r->discarded,
@@ -356,6 +416,7 @@ static struct reading read_files(void)
 
 static void start(void)
 {
+	signalled = woken = false;
 	memset(files, 0, sizeof files);
 	memset(&owner, 0, sizeof owner);
 	memset(&ring, 0, sizeof ring);
@@ -376,21 +437,21 @@ static void execute(void)
 {
 	static const struct model_thread_options plain = { .after = -1 };
 	struct model_thread_options mortal = { .after = -1, .mortal = true };
-	unsigned killed = now->kills ? 1 + model_choose(2) : 0;
+	unsigned killed = now->what == KILLS ? 1 + model_choose(2) : 0;
 	struct reading r;
 	uint64_t published, discarded;
 
 	start();
 	owner_thread = model_spawn("owner", MODEL_OWNER, own, killed == 1 ? mortal : plain);
-	if (now->mode == BT_OVERWRITE) {
+	if (now->what == SNAPSHOT) {
 		model_spawn("snapshot", MODEL_OTHER, take_snapshot,
 			    (struct model_thread_options){ .after = -1, .races = true });
 	} else {
-		consumer_thread =
-			model_spawn("consumer", MODEL_CONSUMER, consume, killed == 2 ? mortal : plain);
+		int consumer = model_spawn("consumer", MODEL_CONSUMER, consume, killed == 2 ? mortal : plain);
+
 		if (killed == 2)
 			model_spawn("successor", MODEL_CONSUMER, take_over,
-				    (struct model_thread_options){ .after = consumer_thread });
+				    (struct model_thread_options){ .after = consumer });
 	}
 	model_run();
 	if (model_failure() || model_redundant())
@@ -398,7 +459,7 @@ static void execute(void)
 	r = read_files();
 	published = model_last(&ring.published) >> BT_POSITION_BITS;
 	discarded = model_last(&ring.discarded);
-	if (model_failure() || now->mode == BT_OVERWRITE)
+	if (model_failure() || now->what == SNAPSHOT)
 		return;
 	if (r.records != published || r.discarded != discarded)
 		model_fail("%llu records and %llu discarded in the trace; the ring had %llu and %llu",
@@ -457,7 +518,10 @@ static void define_data(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 3 && strcmp(argv[1], "--weaken") == 0)
+	bool weaken = argc == 3 && strcmp(argv[1], "--weaken") == 0;
+	bool barriers = argc == 2 && strcmp(argv[1], "--barriers") == 0;
+
+	if (weaken)
 		model_weaken(argv[2]);
 	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
 		uint64_t n;
@@ -469,7 +533,7 @@ int main(int argc, char **argv)
 		define_data();
 		if ((uintptr_t)&ring > (uintptr_t)data)
 			define_ring();
-		n = model_explore(execute);
+		n = model_explore(execute, argc == 1 ? UINT64_MAX : EXECUTIONS_TO_FAIL);
 		if (model_failure()) {
 			printf("%s, execution %llu:\n", now->name, (unsigned long long)n);
 			model_explain(execute);
@@ -478,12 +542,12 @@ int main(int argc, char **argv)
 		if (argc == 1)
 			printf("%s: %llu executions\n", now->name, (unsigned long long)n);
 	}
-	if (argc == 2 && strcmp(argv[1], "--barriers") == 0)
-		for (const struct model_site *site = model_sites(); site; site = site->next) {
-			char name[256];
+	for (const struct model_site *site = model_sites(); site && barriers; site = site->next) {
+		char name[256];
 
-			model_site_name(site, name, sizeof name);
+		model_site_name(site, name, sizeof name);
+		if (site->used)
 			printf("%s\n", name);
-		}
+	}
 	return 0;
 }

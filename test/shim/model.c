@@ -50,7 +50,7 @@ struct thread {
 	void (*body)(void);
 	jmp_buf context;
 	bool finished, dead, started, asleep;
-	int waits_for; /* -1: for nothing */
+	bool (*waits_for)(void); /* NULL: for nothing */
 	const uint8_t *loads; /* what it loads next, and how many values that had as it fell asleep */
 	size_t loads_size;
 	unsigned values;
@@ -66,7 +66,7 @@ static unsigned message_count;
 static struct thread threads[MAX_THREADS];
 static int thread_count;
 static struct thread *current; /* NULL: setup and checks */
-static struct knowledge sequential; /* of all sequentially consistent fences */
+static uint8_t sequential[MAX_LOCATIONS]; /* view of the sequentially consistent accesses */
 static jmp_buf scheduler;
 static bool redundant; /* the execution is like one that was tried */
 static char stacks[MAX_THREADS][STACK_SIZE] __attribute__((aligned(64)));
@@ -77,6 +77,7 @@ static char failure[512];
 static bool explaining;
 
 static struct model_site *sites;
+static struct model_site *site_now; /* of the access that comes next */
 static const char *weakened;
 
 #define EXPLAIN(...) (explaining ? (void)printf(__VA_ARGS__) : (void)0)
@@ -112,7 +113,7 @@ static bool next_choices(void)
 	return true;
 }
 
-uint64_t model_explore(void (*execution)(void))
+uint64_t model_explore(void (*execution)(void), uint64_t most)
 {
 	uint64_t n = 0;
 
@@ -122,7 +123,7 @@ uint64_t model_explore(void (*execution)(void))
 		choice_at = 0;
 		n++;
 		execution();
-	} while (failure[0] == 0 && next_choices());
+	} while (failure[0] == 0 && n < most && next_choices());
 	return n;
 }
 
@@ -173,7 +174,7 @@ void model_site_name(const struct model_site *site, char *name, size_t size)
 
 int model_site(struct model_site *site, const char *function, const char *what, int order)
 {
-	if (!site->known && order != __ATOMIC_RELAXED) {
+	if (current && !site->known && order != __ATOMIC_RELAXED) {
 		char name[256];
 
 		*site = (struct model_site){ .function = function, .what = what, .order = order, .number = 1 };
@@ -186,6 +187,7 @@ int model_site(struct model_site *site, const char *function, const char *what, 
 		model_site_name(site, name, sizeof name);
 		site->weak = weakened && strcmp(weakened, name) == 0;
 	}
+	site_now = site;
 	return site->weak ? __ATOMIC_RELAXED : order;
 }
 
@@ -298,7 +300,7 @@ void model_start(void)
 	thread_count = 0;
 	redundant = false;
 	current = NULL;
-	memset(&sequential, 0, sizeof sequential);
+	memset(sequential, 0, sizeof sequential);
 	for (unsigned i = 0; i < location_count; i++) {
 		locations[i].messages = 0;
 		memset(locations[i].read_clock, 0, sizeof locations[i].read_clock);
@@ -307,6 +309,7 @@ void model_start(void)
 }
 
 static void finish_store(void);
+static void give(struct location *l, unsigned n);
 
 static void run_thread(void)
 {
@@ -320,7 +323,7 @@ int model_spawn(const char *name, enum model_group group, void (*body)(void), st
 {
 	struct thread *t = &threads[thread_count];
 
-	*t = (struct thread){ .name = name, .group = group, .options = options, .body = body, .waits_for = -1 };
+	*t = (struct thread){ .name = name, .group = group, .options = options, .body = body };
 	return thread_count++;
 }
 
@@ -333,7 +336,7 @@ static bool may_run(struct thread *t)
 			return false;
 		learn(&t->now, &threads[t->options.after].now);
 	}
-	return t->waits_for < 0 || threads[t->waits_for].finished || threads[t->waits_for].dead;
+	return !t->waits_for || t->waits_for();
 }
 
 static void resume(struct thread *t)
@@ -392,7 +395,7 @@ void model_run(void)
 		}
 		redundant = n == 0 && sleeping > 0;
 		if (n == 0)
-			return;
+			break;
 		pick = model_choose(n);
 		for (unsigned i = 0; i < pick; i++) {
 			ready[i]->asleep = true;
@@ -400,6 +403,9 @@ void model_run(void)
 		}
 		resume(ready[pick]);
 	}
+	for (int i = 0; i < thread_count && !failure[0] && !redundant; i++)
+		if (threads[i].started && !threads[i].finished && !threads[i].dead)
+			model_fail("%s waits for ever", threads[i].name);
 }
 
 /* Lets the others run before the thread loads. */
@@ -421,12 +427,28 @@ bool model_died(int thread)
 	return threads[thread].dead;
 }
 
-void model_join(int thread)
+bool model_ended(int thread)
+{
+	return threads[thread].finished || threads[thread].dead;
+}
+
+void model_wait(bool (*holds)(void))
 {
 	finish_store();
-	current->waits_for = thread;
+	current->waits_for = holds;
 	before_load(NULL, 0);
-	current->waits_for = -1;
+	current->waits_for = NULL;
+}
+
+void model_see(const void *at)
+{
+	struct location *l = &locations[location_from(at)];
+
+	give(l, l->messages - 1u);
+}
+
+void model_know(int thread)
+{
 	learn(&current->now, &threads[thread].now);
 }
 
@@ -618,12 +640,15 @@ void model_fence(int order)
 	if (!current)
 		return;
 	finish_store();
+	if (site_now)
+		site_now->used = true;
+	site_now = NULL;
+	if (order == __ATOMIC_SEQ_CST) {
+		fprintf(stderr, "a sequentially consistent fence: not in this model\n");
+		abort();
+	}
 	if (acquires(order))
 		learn(&current->now, &current->acquired);
-	if (order == __ATOMIC_SEQ_CST) {
-		learn(&current->now, &sequential);
-		sequential = current->now;
-	}
 	if (releases(order)) {
 		current->released = current->now;
 		all_done();
@@ -635,6 +660,16 @@ static void load_message(struct location *l, unsigned n, int order)
 	give(l, n);
 	if (acquires(order))
 		learn(&current->now, &message_of(l, n)->known);
+}
+
+/* A sequentially consistent load reads no value older than that of the last
+ * sequentially consistent store to its location. */
+static void load_in_order(struct location *l, int order)
+{
+	uint8_t *view = &current->now.view[l - locations];
+
+	if (order == __ATOMIC_SEQ_CST && *view < sequential[l - locations])
+		*view = sequential[l - locations];
 }
 
 static struct message *store_message(struct location *l, uint64_t value, int order)
@@ -649,6 +684,8 @@ static struct message *store_message(struct location *l, uint64_t value, int ord
 	/* What it hands on: its own clock, too. */
 	if (releases(order))
 		m->known = current->now;
+	if (order == __ATOMIC_SEQ_CST)
+		sequential[l - locations] = (uint8_t)(l->messages - 1);
 	return m;
 }
 
@@ -676,6 +713,9 @@ static struct location *atomic_location(const volatile void *at, size_t size)
 	if (!is_modelled(p, size))
 		return NULL;
 	finish_store();
+	if (site_now)
+		site_now->used = true;
+	site_now = NULL;
 	return in_range(location_from(p), p, size);
 }
 
@@ -687,8 +727,7 @@ uint64_t model_load(const volatile void *at, size_t size, int order)
 	if (l) {
 		if (l->writer != current->group)
 			before_load(l->at, size);
-		if (order == __ATOMIC_SEQ_CST)
-			model_fence(order);
+		load_in_order(l, order);
 		oldest = current->now.view[l - locations];
 		load_message(l, oldest + model_choose(l->messages - oldest), order);
 	}
@@ -699,11 +738,8 @@ void model_store(volatile void *at, size_t size, uint64_t value, int order)
 {
 	struct location *l = atomic_location(at, size);
 
-	if (l) {
+	if (l)
 		store_message(l, value, order);
-		if (order == __ATOMIC_SEQ_CST)
-			model_fence(order);
-	}
 	value_to(at, size, value);
 }
 
@@ -712,11 +748,8 @@ uint64_t model_fetch_add(volatile void *at, size_t size, uint64_t value, int ord
 	struct location *l = atomic_location(at, size);
 	uint64_t before;
 
-	if (l) {
-		if (order == __ATOMIC_SEQ_CST)
-			model_fence(order);
+	if (l)
 		load_message(l, l->messages - 1u, order);
-	}
 	before = value_at(at, size);
 	if (l) {
 		const struct knowledge handed_on = last_message(l)->known;
@@ -724,8 +757,6 @@ uint64_t model_fetch_add(volatile void *at, size_t size, uint64_t value, int ord
 
 		/* A release sequence goes through a read-modify-write. */
 		learn(&m->known, &handed_on);
-		if (order == __ATOMIC_SEQ_CST)
-			model_fence(order);
 	}
 	value_to(at, size, before + value);
 	return before;

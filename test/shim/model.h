@@ -34,6 +34,7 @@ struct model_site {
 	int order;
 	unsigned number; /* of the same name, from 1 */
 	bool known, weak;
+	bool used; /* on a location of the model, or a fence */
 	struct model_site *next;
 };
 
@@ -50,15 +51,16 @@ void model_forget(void);
  * group only; in the order of their addresses. Before the first execution. */
 void model_define(void *at, size_t size, enum model_group writer, const char *name);
 
-/* Runs `execution` once for every sequence of choices. Returns how many there were;
- * stops at the first that called model_fail. */
-uint64_t model_explore(void (*execution)(void));
+/* Runs `execution` once for every sequence of choices, `most` at most. Returns how many
+ * there were; stops at the first that called model_fail. */
+uint64_t model_explore(void (*execution)(void), uint64_t most);
 
 /* Whether one failed, and in which words. NULL: none. */
 const char *model_failure(void);
 
 /* Within an execution: takes the locations' values from memory as everybody's start;
- * adds a thread (its number is returned); runs all threads to their ends. */
+ * adds a thread (its number is returned); runs all threads to their ends.
+ * One that waits for ever fails the execution. */
 void model_start(void);
 int model_spawn(const char *name, enum model_group group, void (*body)(void), struct model_thread_options options);
 void model_run(void);
@@ -67,8 +69,13 @@ bool model_redundant(void);
 
 /* From a thread: one of n, each of which is tried. */
 unsigned model_choose(unsigned n);
-/* Waits for the end or death of another thread, as the kernel reports it: all it did is known then. */
-void model_join(int thread);
+/* Sleeps in the kernel until a condition holds. */
+void model_wait(bool (*holds)(void));
+/* Knows all that another thread has done, as the kernel's word about it brings it. */
+void model_know(int thread);
+bool model_ended(int thread);
+/* Has seen the last value of a location, in the kernel. */
+void model_see(const void *at);
 /* A system call: all stores before it are done, and the thread may be killed before it. */
 void model_system_call(void);
 /* The last value stored to a location. */

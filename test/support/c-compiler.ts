@@ -61,3 +61,21 @@ export function buildProgram(output: string, sources: readonly string[], sanitiz
 export function shimSource(name: string): string {
   return join(import.meta.dirname, "../../shim", name);
 }
+
+/**
+ * Builds a program whose `instrumented` sources call the functions of the thread
+ * sanitizer at every access to memory, and whose `plain` ones define those functions.
+ * @throws Error when gcc is not installed, or with its words.
+ */
+export function buildInstrumented(output: string, instrumented: string, plain: string): void {
+  const common = ["-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-tsan"];
+  const steps = [
+    [...common, "-O1", "-fsanitize=thread", "-c", instrumented, "-o", `${output}.code.o`],
+    [...common, "-O2", "-c", plain, "-o", `${output}.plain.o`],
+    [`${output}.code.o`, `${output}.plain.o`, "-o", output],
+  ];
+  for (const step of steps) {
+    const run = Bun.spawnSync(["gcc", ...step], { stderr: "pipe" });
+    if (run.exitCode !== 0) throw new Error(`gcc failed for ${output}:\n${run.stderr.toString()}`);
+  }
+}
