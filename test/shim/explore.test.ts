@@ -40,6 +40,7 @@ test.concurrent("every barrier is needed: without it something goes wrong", asyn
   const barriers = (await explore("--barriers")).stdout.trimEnd().split("\n");
   expect(barriers.length).toBeGreaterThan(LEAST_BARRIERS);
   const unneeded: string[] = [];
-  for (const barrier of barriers) if ((await explore("--weaken", barrier)).status !== 1) unneeded.push(barrier);
+  for (const barrier of barriers)
+    if ((await explore("--weaken", barrier)).status !== 1) unneeded.push(barrier);
   expect(unneeded).toEqual([]);
 });
