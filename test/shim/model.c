@@ -710,8 +710,10 @@ static struct location *atomic_location(const volatile void *at, size_t size)
 {
 	const uint8_t *p = (const uint8_t *)(uintptr_t)at;
 
-	if (!is_modelled(p, size))
+	if (!is_modelled(p, size)) {
+		site_now = NULL;
 		return NULL;
+	}
 	finish_store();
 	if (site_now)
 		site_now->used = true;
