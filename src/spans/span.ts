@@ -25,8 +25,6 @@ export class Span {
    */
   parent: Span | undefined;
   readonly path: SpanPath;
-  /** Spans around it that are known: 0 for none. */
-  readonly depth: number;
   readonly start: number;
   /** NaN as long as it runs, and where its end is lost. */
   end = NaN;
@@ -59,13 +57,17 @@ export class Span {
     this.parentId = parentId;
     this.parent = parent;
     this.path = path;
-    this.depth = parent === undefined ? 0 : parent.depth + 1;
     this.start = start;
     parent?.childBegan(start);
   }
 
   get name(): string {
     return this.type.name;
+  }
+
+  /** How many known spans are around it; not more than paths have levels. */
+  get depth(): number {
+    return this.path.level;
   }
 
   /** Nanoseconds; NaN while it runs. */
