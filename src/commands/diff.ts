@@ -8,7 +8,7 @@ import { lossLines } from "../report/pass-losses.ts";
 import { type SpanStats, TraceStats } from "../report/stats.ts";
 import { type Palette, palette } from "../report/style.ts";
 import { countText, many } from "../report/summary.ts";
-import { tableLines } from "../report/table.ts";
+import { type TableCell, tableLines } from "../report/table.ts";
 import { durationText, shortDurationText } from "../report/time-text.ts";
 
 const KINDS = ["span", "counter", "event"] as const;
@@ -94,8 +94,7 @@ export function diff(before: string, after: string, options: DiffOptions): numbe
   const out = new Output(1);
   try {
     if (options.json === true) {
-      for (const pair of pairs)
-        out.write(`${JSON.stringify({ ...pair, change: changes(pair) }, jsonValue)}\n`);
+      for (const pair of pairs) out.write(`${JSON.stringify(pairJson(pair), jsonValue)}\n`);
     } else {
       const colours = palette(process.stdout);
       const lines = sides.flatMap(({ path, pass }, index) => [
@@ -151,12 +150,28 @@ function changes({ a, b }: Pair): Readonly<Record<Column, number | null>> {
   return { count: change("count"), mean: change("mean"), p50: change("p50"), p99: change("p99") };
 }
 
+function pairJson(pair: Pair): Readonly<Record<string, unknown>> {
+  const sideJson = (figures: Figures | undefined): unknown => {
+    if (figures === undefined) return null;
+    const { count, failed, mean, p50, p99 } = figures;
+    if (pair.kind !== "span") return { count };
+    return { count, failed, mean_ns: mean || null, p50_ns: p50 || null, p99_ns: p99 || null };
+  };
+  return {
+    kind: pair.kind,
+    name: pair.name,
+    before: sideJson(pair.a),
+    after: sideJson(pair.b),
+    change: changes(pair),
+  };
+}
+
 function diffTable(pairs: readonly Pair[], { eventName, warning }: Palette): string[] {
   if (pairs.length === 0) return ["no event passes the filter in either"];
   const right = (head: string): { head: string; right: true } => ({ head, right: true });
   const columns = (["count", "mean", "p50", "p99"] as const).flatMap((head) => [
     right(head),
-    right("->"),
+    right("after"),
     right(""),
   ]);
   return tableLines(
@@ -164,12 +179,14 @@ function diffTable(pairs: readonly Pair[], { eventName, warning }: Palette): str
     pairs.map((pair) => {
       const { a, b } = pair;
       const change = changes(pair);
-      const cells = (column: Column): string[] => {
+      const cells = (column: Column): TableCell[] => {
         const text = (figures: Figures | undefined): string => {
           if (figures === undefined) return column === "count" ? "none" : "";
           return column === "count" ? countText(figures.count) : shortDurationText(figures[column]);
         };
-        return [text(a), text(b), changeText(change[column], column, warning)];
+        const stands = column !== "count" && (change[column] ?? 0) > REMARKABLE;
+        const changed = changeText(change[column]);
+        return [text(a), text(b), stands ? { text: changed, style: warning } : changed];
       };
       return [pair.name, ...cells("count"), ...cells("mean"), ...cells("p50"), ...cells("p99")];
     }),
@@ -179,11 +196,10 @@ function diffTable(pairs: readonly Pair[], { eventName, warning }: Palette): str
 /** A change of this share, when times grew by it, stands out. */
 const REMARKABLE = 0.1;
 
-function changeText(change: number | null, column: Column, { open, close }: Palette["warning"]): string {
+function changeText(change: number | null): string {
   if (change === null) return "";
   const percent = change * 100;
-  const text = `${change > 0 ? "+" : ""}${percent.toFixed(Math.abs(percent) < 10 ? 1 : 0)} %`;
-  return column !== "count" && change > REMARKABLE ? `${open}${text}${close}` : text;
+  return `${change > 0 ? "+" : ""}${percent.toFixed(Math.abs(percent) < 10 ? 1 : 0)} %`;
 }
 
 function sortColumn(value: string): string {

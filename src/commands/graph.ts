@@ -132,11 +132,11 @@ function treeLines(all: readonly Node[], top: readonly Node[], whole: number): s
   const heads = ["count", ...(anyFailed ? ["failed"] : []), ...(anyRunning ? ["running"] : [])];
   return tableLines(
     [
-      { head: "span" },
+      { head: "span", style: eventName },
       ...[...heads, "total", "self", "share", "mean", "max"].map((head) => ({ head, right: true })),
     ],
     all.map((node) => [
-      `${branches.get(node)}${eventName.open}${node.path.name}${eventName.close}`,
+      `${branches.get(node)}${node.path.name}`,
       countText(node.count),
       ...(anyFailed ? [countText(node.failed)] : []),
       ...(anyRunning ? [countText(node.running)] : []),

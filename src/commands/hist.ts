@@ -1,7 +1,7 @@
 // `buntrace hist`: how long a span takes, or how long it is from one event to another, as a histogram. Runs in the command's
 // process.
 import type { Command } from "commander";
-import { EXIT_ERROR, EXIT_USAGE, UserError } from "../errors.ts";
+import { EXIT_USAGE, UserError } from "../errors.ts";
 import { addFilterOptions, fieldOf, type FilterOptions, globPattern } from "../report/filter.ts";
 import { Histogram } from "../report/histogram.ts";
 import { histogramLines, MARKS } from "../report/histogram-text.ts";
@@ -11,6 +11,7 @@ import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
 import { palette } from "../report/style.ts";
 import { countText, many } from "../report/summary.ts";
+import { lineText } from "../report/table.ts";
 import { shortDurationText } from "../report/time-text.ts";
 
 /** First events that wait for the second at a time; when there are more, the oldest are given up. */
@@ -66,7 +67,8 @@ export function hist(trace: string, name: string, to: string | undefined, option
   if (to === undefined && options.by !== undefined)
     throw new UserError("--by ties two events together: name the second one too", EXIT_USAGE);
   const pass = new Pass(trace, options);
-  const measured = to === undefined ? measureSpans(pass, name) : measurePairs(pass, name, to, options.by);
+  const measured =
+    to === undefined ? measureSpans(pass, trace, name) : measurePairs(pass, trace, name, to, options.by);
   const status = pass.end();
   const { histogram } = measured;
   if (histogram.count === 0)
@@ -83,7 +85,7 @@ export function hist(trace: string, name: string, to: string | undefined, option
   return status;
 }
 
-function measureSpans(pass: Pass, name: string): Measured {
+function measureSpans(pass: Pass, trace: string, name: string): Measured {
   const pattern = globPattern(name);
   const histogram = new Histogram();
   const others = new Set<string>();
@@ -101,7 +103,7 @@ function measureSpans(pass: Pass, name: string): Measured {
     else if (kind === "end" && Number.isNaN(span.duration)) timeless += 1;
     else if (kind === "end") histogram.add(span.duration);
   });
-  if (timeless > 0) throw new UserError(`the trace has no times`, EXIT_ERROR);
+  if (timeless > 0) throw new UserError(`${trace}: the trace has no times`);
   if (histogram.count + running === 0) {
     const hint = isEvent
       ? "it is an event: name a second one, to measure from one to the other"
@@ -118,12 +120,15 @@ function measureSpans(pass: Pass, name: string): Measured {
 
 function spanHint(names: ReadonlySet<string>): string {
   if (names.size === 0) return "there are no spans in what was read";
-  const some = [...names].sort().slice(0, MAX_NAMES);
+  const some = [...names]
+    .sort()
+    .slice(0, MAX_NAMES)
+    .map((name) => lineText(name));
   return `there are ${some.join(", ")}${names.size > MAX_NAMES ? " and others" : ""}`;
 }
 
 /** Measures from each first event to the next second one: of the same thread, or with the same value of a field. */
-function measurePairs(pass: Pass, from: string, to: string, by: string | undefined): Measured {
+function measurePairs(pass: Pass, trace: string, from: string, to: string, by: string | undefined): Measured {
   const [first, second] = [globPattern(from), globPattern(to)];
   const histogram = new Histogram();
   const waiting = new Map<unknown, number>();
@@ -168,7 +173,7 @@ function measurePairs(pass: Pass, from: string, to: string, by: string | undefin
     [to, seen.second],
   ] as const)
     if (count === 0) throw new UserError(`no event ${name}; see which there are with: buntrace info`);
-  if (timeless) throw new UserError("the trace has no times");
+  if (timeless) throw new UserError(`${trace}: the trace has no times`);
   if (by !== undefined && fieldless === seen.first + seen.second)
     throw new UserError(`--by ${by}: none of these events has such a field`);
   const rest = [

@@ -10,6 +10,8 @@ import { exitStatusOf, streamName } from "../report/losses.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
+import { countText } from "../report/summary.ts";
+import { tableLines } from "../report/table.ts";
 import { durationText, epochText, wallText } from "../report/time-text.ts";
 
 interface InfoOptions {
@@ -171,33 +173,37 @@ function textOf({ trace, streams, events, unused }: TraceInfo, { utc = false }: 
   const seconds = first === undefined || last === undefined ? 0 : Number(last - first) / 1e9;
   line(
     "events",
-    `${grouped(total)}${seconds > 0 ? `, ${grouped(Math.round(total / seconds))} a second` : ""}`,
+    `${countText(total)}${seconds > 0 ? `, ${countText(Math.round(total / seconds))} a second` : ""}`,
   );
   line(
     "size",
-    `${grouped(streams.reduce((sum, { bytes }) => sum + bytes, 0))} bytes in ${streams.length} streams`,
+    `${countText(streams.reduce((sum, { bytes }) => sum + bytes, 0))} bytes in ${streams.length} streams`,
   );
   line("lost", lostText(streams));
   lines.push(
     "",
-    ...table(
-      ["stream", "thread", "events", "packets", "bytes", "discarded", "lost packets"],
+    ...tableLines(
+      [
+        { head: "stream" },
+        { head: "thread" },
+        ...["events", "packets", "bytes", "discarded", "lost packets"].map((head) => ({ head, right: true })),
+      ],
       streams.map((stream) => [
         stream.name,
         threadText(stream.context),
-        grouped(stream.events),
-        grouped(stream.packets),
-        grouped(stream.bytes),
-        stream.discarded === undefined ? "unknown" : grouped(stream.discarded),
-        grouped(stream.lostPackets),
+        countText(stream.events),
+        countText(stream.packets),
+        countText(stream.bytes),
+        stream.discarded === undefined ? "unknown" : countText(stream.discarded),
+        countText(stream.lostPackets),
       ]),
     ),
   );
   lines.push(
     "",
-    ...table(
-      ["event", "count", "fields"],
-      events.map(({ event, count }) => [event.name, grouped(count), fieldsText(event)]),
+    ...tableLines(
+      [{ head: "event" }, { head: "count", right: true }, { head: "fields" }],
+      events.map(({ event, count }) => [event.name, countText(count), fieldsText(event)]),
     ),
   );
   if (unused > 0) lines.push(`${unused} more event types are declared and do not occur`);
@@ -261,9 +267,9 @@ function lostText(streams: readonly StreamInfo[]): string {
   const packets = streams.reduce((sum, { lostPackets }) => sum + lostPackets, 0n);
   const unknown = streams.some(({ discarded }) => discarded === undefined);
   if (known === 0n && packets === 0n && !unknown) return "nothing";
-  const parts = [`${grouped(known)} events discarded`];
+  const parts = [`${countText(known)} events discarded`];
   if (unknown) parts.push("and some that were not counted");
-  if (packets > 0n) parts.push(`${grouped(packets)} packets`);
+  if (packets > 0n) parts.push(`${countText(packets)} packets`);
   return parts.join(", ");
 }
 
@@ -273,7 +279,7 @@ function clockText(
 ): string {
   const zero = offsetSeconds * 1_000_000_000n + (offsetCycles * 1_000_000_000n) / frequency;
   const what = description === undefined ? "" : ` (${description})`;
-  return `${name}${what}, ${grouped(frequency)} Hz, zero at ${wallText(zero, true, utc)}`;
+  return `${name}${what}, ${countText(frequency)} Hz, zero at ${wallText(zero, true, utc)}`;
 }
 
 function threadText(context: Fields | undefined): string {
@@ -291,27 +297,4 @@ function fieldsText({ fields }: EventClass): string {
     .filter(({ hidden }) => !hidden)
     .map(({ name }) => name)
     .join(", ");
-}
-
-/** Rows as aligned columns; numbers to the right. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [head, ...rows];
-  const widths = head.map((_name, column) =>
-    Math.max(...all.map((row) => Bun.stringWidth(row[column] ?? ""))),
-  );
-  const isNumber = head.map((_name, column) => rows.every((row) => /^[\d,]*$/.test(row[column] ?? "")));
-  return all.map((row) =>
-    row
-      .map((cell, column) => {
-        const space = " ".repeat((widths[column] ?? 0) - Bun.stringWidth(cell));
-        return isNumber[column] === true ? space + cell : cell + space;
-      })
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
-/** A number with its thousands set apart. */
-function grouped(value: number | bigint): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }

@@ -7,8 +7,8 @@ import { many } from "./summary.ts";
 export function lossLines(losses: PassLosses, { warning }: Palette): string[] {
   const { events, packets, uncounted, begins, ends, untied } = losses;
   const lost = [
-    ...(events > 0n ? [`${many(Number(events), "event")} discarded`] : []),
-    ...(packets > 0n ? [many(Number(packets), "packet")] : []),
+    ...(events > 0n ? [`${many(events, "event")} discarded`] : []),
+    ...(packets > 0n ? [many(packets, "packet")] : []),
     ...(uncounted ? ["events before the begin of the trace"] : []),
   ];
   const spans = [

@@ -40,7 +40,7 @@ export function runningLines(
   const add = ({ span, soFar }: RunningSpan, indent: string): void => {
     recallBegin(set, span);
     const parts = [
-      `${eventName.open}${span.name}${eventName.close}`,
+      `${eventName.open}${lineText(span.name)}${eventName.close}`,
       Number.isNaN(soFar) ? "" : `for ${durationText(soFar)}`,
       fieldsText(span.fields),
       `thread ${threadText(span.thread)}`,
@@ -57,7 +57,7 @@ export function runningLines(
 export function fieldsText(fields: Fields): string {
   const entries = Object.entries(fields);
   if (entries.length === 0) return "";
-  return `{ ${entries.map(([name, value]) => `${name} = ${valueText(value)}`).join(", ")} }`;
+  return `{ ${entries.map(([name, value]) => `${lineText(name)} = ${valueText(value)}`).join(", ")} }`;
 }
 
 function valueText(value: FieldValue): string {

@@ -16,7 +16,7 @@ export function bytesText(bytes: number): string {
 }
 
 /** A count for people: 1,234,567. */
-export function countText(count: number): string {
+export function countText(count: number | bigint): string {
   return count.toLocaleString("en-US");
 }
 
@@ -27,8 +27,8 @@ export function numberText(value: number): string {
 }
 
 /** A count with its noun. */
-export function many(count: number, one: string, several = `${one}s`): string {
-  return `${countText(count)} ${count === 1 ? one : several}`;
+export function many(count: number | bigint, one: string, several = `${one}s`): string {
+  return `${countText(count)} ${Number(count) === 1 ? one : several}`;
 }
 
 /** The line, without its newline. `output`: an absolute path or "null". */

@@ -9,28 +9,47 @@ export interface TableColumn {
   readonly style?: Style;
 }
 
+/** Text, or text in a style of its own. */
+export type TableCell = string | { readonly text: string; readonly style: Style };
+
 /** Text of a trace as part of a line: nothing in it moves the cursor, and it is not longer than `most` characters. */
 export function lineText(text: string, most = Infinity): string {
-  const line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
+  const line = printable(text).replace(/\s+/g, " ").trim();
   return line.length > most ? `${line.slice(0, most - 3)}...` : line;
 }
 
+/** Control characters as spaces: names and texts may hold any. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, " ");
+}
+
 /** Rows as aligned lines, the headings first. */
-export function tableLines(columns: readonly TableColumn[], rows: readonly (readonly string[])[]): string[] {
-  const head = columns.map((column) => column.head);
+export function tableLines(
+  columns: readonly TableColumn[],
+  rows: readonly (readonly TableCell[])[],
+): string[] {
+  const texts = [
+    columns.map(({ head }) => head),
+    ...rows.map((row) => row.map((cell) => printable(textOf(cell)))),
+  ];
   const widths = columns.map((_column, at) =>
-    [head, ...rows].reduce((most, row) => Math.max(most, Bun.stringWidth(row[at] ?? "")), 0),
+    texts.reduce((most, row) => Math.max(most, Bun.stringWidth(row[at] ?? "")), 0),
   );
-  const line = (row: readonly string[], styled: boolean): string =>
+  return texts.map((row, line) =>
     columns
-      .map(({ right = false, style }, at) => {
-        const cell = row[at] ?? "";
-        const space = " ".repeat((widths[at] ?? 0) - Bun.stringWidth(cell));
-        const text = styled && style !== undefined ? `${style.open}${cell}${style.close}` : cell;
-        if (right) return space + text;
-        return at === columns.length - 1 ? text : text + space;
+      .map(({ right = false, style: ofColumn }, at) => {
+        const text = row[at] ?? "";
+        const space = " ".repeat((widths[at] ?? 0) - Bun.stringWidth(text));
+        const cell = rows[line - 1]?.[at];
+        const style = typeof cell === "object" ? cell.style : line === 0 ? undefined : ofColumn;
+        const styled = style === undefined || text === "" ? text : `${style.open}${text}${style.close}`;
+        return right ? space + styled : at === columns.length - 1 ? styled : styled + space;
       })
       .join("  ")
-      .trimEnd();
-  return [line(head, false), ...rows.map((row) => line(row, true))];
+      .trimEnd(),
+  );
+}
+
+function textOf(cell: TableCell): string {
+  return typeof cell === "string" ? cell : cell.text;
 }
