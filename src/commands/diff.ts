@@ -144,7 +144,8 @@ function distance({ a, b }: Pair, column: Column): number {
 /** By how much each figure changed, as a share of what it was: 0.5 is half as much more. */
 function changes({ a, b }: Pair): Readonly<Record<Column, number | null>> {
   const change = (column: Column): number | null => {
-    const share = (b?.[column] ?? NaN) / (a?.[column] ?? NaN) - 1;
+    const [was, is] = [a?.[column] ?? NaN, b?.[column] ?? NaN];
+    const share = (is - was) / was;
     return Number.isFinite(share) ? share : null;
   };
   return { count: change("count"), mean: change("mean"), p50: change("p50"), p99: change("p99") };
