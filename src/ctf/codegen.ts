@@ -3,7 +3,7 @@
 // code runs. What is done with each field's value is the sink's: nothing (skip), an object, columns, text.
 //
 // Generated code uses the names: `b` Uint8Array and `v` DataView of the same memory, `p` the position, `end` the limit,
-// `rt` the functions of runtime.ts, `hi`, `md` and `lo` the parts of the clock's value (see time.ts). Positions count bytes (unit 8) when
+// `rt` the functions of runtime.ts, `clock` the clock's value. Positions count bytes (unit 8) when
 // every field of the stream class starts and ends on one where that cannot be known beforehand; bits (unit 1) otherwise.
 import { childrenOf } from "./meanings.ts";
 import type { References } from "./references.ts";
@@ -258,25 +258,9 @@ export class Walk {
     return `rt.real(b, ${at}, ${size}, ${littleEndian})`;
   }
 
-  /** Completes the clock's value with a field's, which replaces its lowest bits: see completeClock in runtime.ts. */
+  /** Completes the clock's value with a field's: see completeClock in runtime.ts. */
   #moveClock(value: IntegerCode, size: number): void {
-    const name = this.name("clock");
-    if (size <= 30) {
-      this.line(`lo += (${numberCode(value)} - lo) & ${2 ** size - 1};`);
-      this.line("if (lo > 0x3fffffff) { lo -= 0x40000000; md += 1; if (md === 4) { md = 0; hi += 1; } }");
-    } else if (size === 32) {
-      this.line(`const ${name} = ${asSigned(numberCode(value))} | 0;`);
-      this.line(
-        `if (${name} >>> 30 < md || (${name} >>> 30 === md && (${name} & 0x3fffffff) < lo)) hi += 1;`,
-      );
-      this.line(`md = ${name} >>> 30; lo = ${name} & 0x3fffffff;`);
-    } else if (value.form === "halves") {
-      this.line(`const ${name} = ${asSigned(value.low)} | 0;`);
-      this.line(`hi = ${value.high}; md = ${name} >>> 30; lo = ${name} & 0x3fffffff;`);
-    } else {
-      this.line(`const ${name} = rt.completeClock(hi, md, lo, ${bigintCode(value, false)}, ${size});`);
-      this.line(`hi = ${name}.high; md = ${name}.middle; lo = ${name}.low;`);
-    }
+    this.line(`clock = rt.completeClock(clock, ${bigintCode(value, false)}, ${size});`);
   }
 
   #string(type: StringType, sink: Sink | undefined): void {
@@ -518,21 +502,13 @@ export class Walk {
 }
 
 /** Bytes after the data's end that generated code may read; a load of eight may begin there. */
-const REACH = runtime.SLACK - 16;
+export const REACH = runtime.SLACK - 16;
 
 // A plain object: the namespace of a module is looked up slowly.
 const RUNTIME = { ...runtime };
 
 /** Elements without any data that one event, or one packet's header, may have. */
 export const ELEMENT_BUDGET = 65_536;
-
-/**
- * Code of the same 32 bits with a sign: the compilers take loads for signed that were small at first, and compile anew
- * when the first large one comes. A clock's low half comes there every few seconds.
- */
-function asSigned(code: string): string {
-  return code.replace("v.getUint32(", "v.getInt32(");
-}
 
 /** Code of the value as a number; integers beyond 2^53 lose their lowest bits. */
 export function numberCode(value: IntegerCode): string {

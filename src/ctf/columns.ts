@@ -1,15 +1,10 @@
 // The columnar form of events, for work on many: the events of a batch that are of one class, each field an array. The
 // arrays are filled while the batch is scanned, and used again for the next. Called by reports and exports.
-import { bigintCode, type IntegerCode, numberCode, type Sink, type Walk } from "./codegen.ts";
-import {
-  type BodyConsumer,
-  type BodySinks,
-  type ScanFunction,
-  type ScopeName,
-  type StreamDecoder,
-} from "./decoder.ts";
+import type { Arena } from "./arena.ts";
+import type { ScopeName, StreamDecoder } from "./decoder.ts";
 import type { Fields, FieldValue } from "./objects.ts";
 import { text } from "./runtime.ts";
+import { BATCH_EVENTS, type BodyConsumer, type BodySinks, type EventFrame, EventScan } from "./scan.ts";
 import type { EventBatch } from "./stream.ts";
 import {
   type ArrayType,
@@ -23,6 +18,8 @@ import {
   type SequenceType,
   type StringType,
 } from "./types.ts";
+import { SCAN_STOP, type WasmSink } from "./walk.ts";
+import { type Code, f64, get, i32, i64, type Local } from "./wasm.ts";
 
 /** A field of all events of a group; rows count from 0 to before the group's length. */
 export interface Column {
@@ -69,22 +66,24 @@ export interface ColumnSelection {
 
 /** Fills the columns of one stream class's events; see TraceSet.groups. */
 export class ColumnScan implements BodyConsumer {
-  readonly scan: ScanFunction;
+  readonly scan: EventScan;
+  readonly #arena: Arena;
   readonly #selection: ColumnSelection;
   readonly #decoder: StreamDecoder;
   readonly #tables = new Map<EventClass, Table>();
 
-  constructor(decoder: StreamDecoder, selection: ColumnSelection) {
+  constructor(arena: Arena, decoder: StreamDecoder, selection: ColumnSelection) {
+    this.#arena = arena;
     this.#decoder = decoder;
     this.#selection = selection;
-    this.scan = decoder.scanWith(this);
+    this.scan = new EventScan(arena, decoder, this);
   }
 
   /** The groups of the batch scanned last, in the order of the metadata. */
   *groups(batch: EventBatch): Generator<EventGroup, void, undefined> {
     for (const table of this.#tables.values()) {
-      if (table.count === 0) continue;
-      yield table.group(batch);
+      const group = table.group(batch);
+      if (group.length > 0) yield group;
     }
   }
 
@@ -97,33 +96,24 @@ export class ColumnScan implements BodyConsumer {
     return this.#selection.event?.(event) ?? true;
   }
 
-  open(event: EventClass, walk: Walk): BodySinks | undefined {
-    if (!this.wants(event)) return undefined;
-    const table = new Table(this.#decoder, event);
+  open(event: EventClass, frame: EventFrame): BodySinks {
+    const table = new Table(this.#arena, this.#decoder, event);
     this.#tables.set(event, table);
-    const name = walk.constant(table);
-    // Counts and arrays are variables of the scan: looking them up in every event would take longer than filling them.
-    const count = walk.name("count");
-    const arrays = new Map<string, string>([[walk.name("a"), `${name}.rows`]]);
-    const [rows] = arrays.keys();
-    walk.line(`const row = ${count};`);
-    const fetch = (declare: string): string =>
-      [...arrays].map(([array, source]) => `${declare}${array} = ${source};`).join(" ");
+    const { code, n } = frame;
+    const row = code.local("i32");
+    code.set(row, i32.load(i32.const(table.count)));
     return {
       sink: (scope) =>
-        new ColumnSink(walk, table, arrays, scope, (path) => this.#wantsField(event, scope, path)),
+        new ColumnSink(frame, table, row, scope, (path) => this.#wantsField(event, scope, path)),
       close: () => {
-        table.grow();
-        walk.line(`${rows}[row] = n;`);
-        walk.line(
-          `if (++${count} === ${name}.capacity) { ${name}.count = ${count}; ${name}.grow(); ${fetch("")} }`,
-        );
-        return {
-          before: `let ${count} = ${name}.count; ${fetch("let ")}`,
-          after: `${name}.count = ${count};`,
-        };
+        code.add(i32.store(place(row, 4), get(n), table.rows));
+        code.add(i32.store(i32.const(table.count), i32.add(get(row), i32.const(1))));
       },
     };
+  }
+
+  makeRoom(): void {
+    for (const table of this.#tables.values()) table.makeRoom();
   }
 
   #wantsField(event: EventClass, scope: ScopeName, name: string): boolean {
@@ -131,98 +121,115 @@ export class ColumnScan implements BodyConsumer {
   }
 }
 
-/** The elements of a column of arrays, those of one row after those of the row before. */
-class Elements {
-  numbers = new Float64Array(256);
-  count = 0;
+/** Places in the block of a column of arrays: how many elements there are, may be, were wanted; where they are. */
+const ELEMENTS = { count: 0, capacity: 4, wanted: 8, numbers: 12, size: 16 } as const;
 
-  /** Makes room for elements up to `length`. */
-  reserve(length: number): void {
-    if (length <= this.numbers.length) return;
-    const before = this.numbers;
-    this.numbers = new Float64Array(Math.max(length, before.length * 2));
-    this.numbers.set(before);
-  }
-}
+/** Elements that a column of arrays has room for at first. */
+const FIRST_ELEMENTS = 4096;
 
-/** The arrays of one field, under the names that generated code knows them by. */
-class Store {
-  numbers = new Float64Array(0);
-  /** The memory of `bigints`, as halves. */
-  halves = new Uint32Array(0);
-  bigints: BigInt64Array | BigUint64Array | undefined;
-  starts = new Uint32Array(0);
-  ends = new Uint32Array(0);
-  readonly elements = new Elements();
-}
-
-/** How a field is kept. */
+/** The addresses of one field's arrays; zero where it has none. */
 interface Shape {
   readonly scope: ScopeName;
   readonly path: readonly string[];
   readonly type: FieldType;
   readonly form: "number" | "text" | "elements" | "value";
-  readonly store: Store;
+  readonly numbers: number;
+  readonly bigints: number;
+  readonly starts: number;
+  readonly ends: number;
+  /** Of a block: see {@link ELEMENTS}. */
+  readonly elements: number;
 }
 
-/** Rows that a class gets room for at first; a program's classes are many, and most are rare. */
-const FIRST_CAPACITY = 64;
-
-/** The columns of one class. Generated code writes to its stores, and counts. */
+/** The columns of one class: arrays with room for a batch, in an arena, which generated code writes to. */
 class Table {
-  count = 0;
-  capacity = 0;
-  rows = new Uint32Array(0);
+  /** Addresses of the number of rows, and of their numbers in the batch. */
+  readonly count: number;
+  readonly rows: number;
+  readonly #arena: Arena;
   readonly #shapes: Shape[] = [];
   readonly #decoder: StreamDecoder;
   readonly #event: EventClass;
   #batch: EventBatch | undefined;
-  #columns: readonly Column[] | undefined;
+  /** The arrays, as long as the arena's memory is this one. */
+  #made:
+    | { readonly memory: ArrayBufferLike; readonly rows: Uint32Array; readonly columns: readonly Column[] }
+    | undefined;
 
-  constructor(decoder: StreamDecoder, event: EventClass) {
+  constructor(arena: Arena, decoder: StreamDecoder, event: EventClass) {
+    this.#arena = arena;
     this.#decoder = decoder;
     this.#event = event;
+    this.count = arena.allocate(4);
+    this.rows = arena.allocate(BATCH_EVENTS * 4);
+    this.clear();
   }
 
-  add(shape: Omit<Shape, "store">): Store {
-    const store = new Store();
-    this.#shapes.push({ ...shape, store });
-    return store;
+  /** Adds a field. */
+  add(field: Pick<Shape, "scope" | "path" | "type" | "form">): Shape {
+    const integer = integerOf(field.type);
+    const array = (bytes: number, isThere: boolean): number =>
+      isThere ? this.#arena.allocate(BATCH_EVENTS * bytes) : 0;
+    const isRange = field.form === "text" || field.form === "elements";
+    const shape = {
+      ...field,
+      numbers: array(8, field.form === "number"),
+      bigints: array(8, field.form === "number" && integer !== undefined && isLarge(integer)),
+      starts: array(4, isRange),
+      ends: array(4, isRange),
+      elements: field.form === "elements" ? this.#arena.allocate(ELEMENTS.size) : 0,
+    };
+    if (field.form === "elements") this.#allocateElements(shape, FIRST_ELEMENTS);
+    this.#shapes.push(shape);
+    return shape;
   }
 
   clear(): void {
-    this.count = 0;
-    for (const { store } of this.#shapes) store.elements.count = 0;
+    const { view } = this.#arena;
+    view.setUint32(this.count, 0, true);
+    for (const { elements } of this.#shapes) if (elements > 0) view.setUint32(elements, 0, true);
   }
 
-  /** Doubles the room, and keeps what is there. */
-  grow(): void {
-    this.capacity = Math.max(FIRST_CAPACITY, this.capacity * 2);
-    this.rows = larger(new Uint32Array(this.capacity), this.rows);
-    for (const { form, store, type } of this.#shapes) {
-      if (form === "number") {
-        store.numbers = larger(new Float64Array(this.capacity), store.numbers);
-        const integer = integerOf(type);
-        if (integer === undefined || !isLarge(integer)) continue;
-        store.halves = larger(new Uint32Array(this.capacity * 2), store.halves);
-        const { buffer } = store.halves;
-        store.bigints = integer.signed ? new BigInt64Array(buffer) : new BigUint64Array(buffer);
-      } else if (form !== "value") {
-        store.starts = larger(new Uint32Array(this.capacity), store.starts);
-        store.ends = larger(new Uint32Array(this.capacity), store.ends);
-      }
+  /** Makes the room that was wanted for elements. */
+  makeRoom(): void {
+    for (const shape of this.#shapes) {
+      if (shape.form !== "elements") continue;
+      const { view } = this.#arena;
+      const capacity = view.getUint32(shape.elements + ELEMENTS.capacity, true);
+      const wanted = view.getUint32(shape.elements + ELEMENTS.wanted, true);
+      if (wanted <= capacity) continue;
+      this.#arena.release(view.getUint32(shape.elements + ELEMENTS.numbers, true), capacity * 8);
+      this.#allocateElements(shape, 2 ** Math.ceil(Math.log2(wanted)));
     }
-    this.#columns = undefined;
   }
 
   group(batch: EventBatch): EventGroup {
     this.#batch = batch;
-    this.#columns ??= this.#shapes.map((shape) => this.#column(shape));
-    return { batch, event: this.#event, length: this.count, rows: this.rows, columns: this.#columns };
+    const { buffer } = this.#arena.bytes;
+    if (this.#made?.memory !== buffer) {
+      const rows = new Uint32Array(buffer, this.rows, BATCH_EVENTS);
+      this.#made = { memory: buffer, rows, columns: this.#shapes.map((shape) => this.#column(shape)) };
+    }
+    const { rows, columns } = this.#made;
+    const length = this.#arena.view.getUint32(this.count, true);
+    return { batch, event: this.#event, length, rows, columns };
+  }
+
+  #allocateElements({ elements }: Shape, capacity: number): void {
+    const numbers = this.#arena.allocate(capacity * 8);
+    const { view } = this.#arena;
+    view.setUint32(elements + ELEMENTS.count, 0, true);
+    view.setUint32(elements + ELEMENTS.capacity, capacity, true);
+    view.setUint32(elements + ELEMENTS.wanted, 0, true);
+    view.setUint32(elements + ELEMENTS.numbers, numbers, true);
+    // The column's array is another one.
+    this.#made = undefined;
   }
 
   #column(shape: Shape): Column {
-    const { scope, path, type, form, store } = shape;
+    const { scope, path, type, form } = shape;
+    const { view } = this.#arena;
+    const { buffer } = this.#arena.bytes;
     const decoded = (row: number): FieldValue => this.#value(row, shape);
     const column = {
       scope,
@@ -235,37 +242,34 @@ class Table {
       ends: undefined,
     };
     if (form === "value") return column;
+    if (form === "number") {
+      const numbers = new Float64Array(buffer, shape.numbers, BATCH_EVENTS);
+      const Bigints = integerOf(type)?.signed === true ? BigInt64Array : BigUint64Array;
+      const bigints = shape.bigints === 0 ? undefined : new Bigints(buffer, shape.bigints, BATCH_EVENTS);
+      if (type.kind === "enum") return { ...column, numbers, bigints };
+      return { ...column, numbers, bigints, value: (row) => bigints?.[row] ?? numbers[row] ?? 0 };
+    }
+    const starts = new Uint32Array(buffer, shape.starts, BATCH_EVENTS);
+    const ends = new Uint32Array(buffer, shape.ends, BATCH_EVENTS);
     if (form === "elements") {
-      const { starts, ends, elements } = store;
-      return {
-        ...column,
-        starts,
-        ends,
-        get numbers() {
-          return elements.numbers;
-        },
-      };
+      const capacity = view.getUint32(shape.elements + ELEMENTS.capacity, true);
+      const numbers = view.getUint32(shape.elements + ELEMENTS.numbers, true);
+      return { ...column, starts, ends, numbers: new Float64Array(buffer, numbers, capacity) };
     }
-    if (form === "text") {
-      const { starts, ends } = store;
-      const nothing = new Uint8Array(0);
-      return {
-        ...column,
-        starts,
-        ends,
-        value: (row) => text(this.#batch?.bytes ?? nothing, starts[row] ?? 0, ends[row] ?? 0),
-      };
-    }
-    const { numbers, bigints } = store;
-    if (type.kind === "enum") return { ...column, numbers, bigints };
-    return { ...column, numbers, bigints, value: (row) => bigints?.[row] ?? numbers[row] ?? 0 };
+    const nothing = new Uint8Array(0);
+    return {
+      ...column,
+      starts,
+      ends,
+      value: (row) => text(this.#batch?.bytes ?? nothing, starts[row] ?? 0, ends[row] ?? 0),
+    };
   }
 
   /** Decodes the whole event, and takes one value of it. */
   #value(row: number, { scope, path }: Shape): FieldValue {
     const batch = this.#batch;
     if (batch === undefined) return 0;
-    const place = batch.starts[this.rows[row] ?? 0] ?? 0;
+    const place = batch.starts[this.#made?.rows[row] ?? 0] ?? 0;
     const scopes = this.#decoder.objects(this.#event)(batch.bytes, batch.view, place, batch.stored);
     let value: FieldValue | undefined = scopes[scope];
     for (const word of path) value = isFields(value) ? value[word] : undefined;
@@ -275,27 +279,26 @@ class Table {
 
 /** Puts values into the arrays of columns. Arrays of numbers are kept one after the other; other arrays, and variants,
  * are decoded again when asked for. */
-class ColumnSink implements Sink {
-  readonly #walk: Walk;
+class ColumnSink implements WasmSink {
+  readonly #frame: EventFrame;
   readonly #table: Table;
-  /** Names of variables that hold an array, and the code that finds it. */
-  readonly #arrays: Map<string, string>;
+  readonly #row: Local;
   readonly #scope: ScopeName;
   readonly #wants: (name: string) => boolean;
   readonly #path: string[] = [];
-  /** Names of the array's elements and of the place of the next, inside one. */
-  #elements: { readonly numbers: string; readonly at: string } | undefined;
+  /** The address of the array's next element, inside one. */
+  #element: Local | undefined;
 
   constructor(
-    walk: Walk,
+    frame: EventFrame,
     table: Table,
-    arrays: Map<string, string>,
+    row: Local,
     scope: ScopeName,
     wants: (name: string) => boolean,
   ) {
-    this.#walk = walk;
+    this.#frame = frame;
     this.#table = table;
-    this.#arrays = arrays;
+    this.#row = row;
     this.#scope = scope;
     this.#wants = wants;
   }
@@ -312,36 +315,31 @@ class ColumnSink implements Sink {
     return false;
   }
 
-  integer(type: IntegerType | EnumType, value: IntegerCode): void {
-    if (this.#elements !== undefined) {
-      this.#element(numberCode(value));
+  integer(type: IntegerType | EnumType, value: Local): void {
+    const integer = integerOf(type);
+    // Only where it is needed: unsigned integers of 64 bits are dearer to convert.
+    const isWhole = integer?.signed === false && integer.size === 64;
+    const number = (isWhole ? f64.fromU : f64.fromS)(get(value));
+    if (this.#element !== undefined) {
+      this.#putElement(number);
       return;
     }
-    const store = this.#add(type, "number");
-    this.#set(`${store}.numbers`, "row", numberCode(value));
-    const integer = integerOf(type);
-    if (integer === undefined || !isLarge(integer)) return;
-    // As halves: making bigints would cost ten times the rest.
-    let [low, high] = ["", ""];
-    if (value.form === "halves") [low, high] = [value.low, value.high];
-    else {
-      const whole = this.#walk.name("w");
-      this.#walk.line(`const ${whole} = ${bigintCode(value, integer.signed)};`);
-      [low, high] = [`Number(${whole} & 0xffffffffn)`, `Number((${whole} >> 32n) & 0xffffffffn)`];
-    }
-    const halves = this.#variable(`${store}.halves`);
-    this.#walk.line(`${halves}[row * 2] = ${low}; ${halves}[row * 2 + 1] = ${high};`);
+    const { numbers, bigints } = this.#add(type, "number");
+    const { code } = this.#frame;
+    code.add(f64.store(place(this.#row, 8), number, numbers));
+    if (bigints > 0) code.add(i64.store(place(this.#row, 8), get(value), bigints));
   }
 
-  real(type: FloatType, code: string): void {
-    if (this.#elements !== undefined) this.#element(code);
-    else this.#set(`${this.#add(type, "number")}.numbers`, "row", code);
+  real(type: FloatType, value: Code): void {
+    if (this.#element !== undefined) this.#putElement(value);
+    else this.#frame.code.add(f64.store(place(this.#row, 8), value, this.#add(type, "number").numbers));
   }
 
-  text(type: StringType | ArrayType | SequenceType, start: string, end: string): void {
-    const store = this.#add(type, "text");
-    this.#set(`${store}.starts`, "row", start);
-    this.#set(`${store}.ends`, "row", end);
+  text(type: StringType | ArrayType | SequenceType, start: Local, end: Local): void {
+    const { starts, ends } = this.#add(type, "text");
+    const { code, base } = this.#frame;
+    code.add(i32.store(place(this.#row, 4), i32.sub(get(start), get(base)), starts));
+    code.add(i32.store(place(this.#row, 4), i32.sub(get(end), get(base)), ends));
   }
 
   beginMember({ name }: Member): void {
@@ -352,22 +350,28 @@ class ColumnSink implements Sink {
     this.#path.pop();
   }
 
-  beginArray(type: ArrayType | SequenceType, length: string): void {
-    const store = this.#add(type, "elements");
-    const numbers = this.#variable(`${store}.elements.numbers`);
-    const at = this.#walk.name("m");
-    this.#walk.line(`let ${at} = ${store}.elements.count;`);
-    this.#walk.line(`if (${at} + ${length} > ${numbers}.length) {`);
-    this.#walk.line(
-      `${store}.elements.reserve(${at} + ${length}); ${numbers} = ${store}.elements.numbers; }`,
-    );
-    this.#set(`${store}.starts`, "row", at);
-    this.#set(`${store}.ends`, "row", `${store}.elements.count = ${at} + ${length}`);
-    this.#elements = { numbers, at };
+  beginArray(type: ArrayType | SequenceType, length: Local): void {
+    const { elements, starts, ends } = this.#add(type, "elements");
+    const { code, fail } = this.#frame;
+    const at = code.local("i32");
+    const next = code.local("i32");
+    code.set(at, i32.load(i32.const(elements), ELEMENTS.count));
+    code.set(next, i32.add(get(at), get(length)));
+    code.if(i32.gtU(get(next), i32.load(i32.const(elements), ELEMENTS.capacity)));
+    code.add(i32.store(i32.const(elements), get(next), ELEMENTS.wanted));
+    fail(SCAN_STOP.room);
+    code.end();
+    code.add(i32.store(place(this.#row, 4), get(at), starts));
+    code.add(i32.store(place(this.#row, 4), get(next), ends));
+    code.add(i32.store(i32.const(elements), get(next), ELEMENTS.count));
+    const element = code.local("i32");
+    const offset = i32.shl(get(at), i32.const(3));
+    code.set(element, i32.add(i32.load(i32.const(elements), ELEMENTS.numbers), offset));
+    this.#element = element;
   }
 
   endArray(): void {
-    this.#elements = undefined;
+    this.#element = undefined;
   }
 
   beginStruct(): void {}
@@ -379,31 +383,23 @@ class ColumnSink implements Sink {
   endOption(): void {}
   endVariant(): void {}
 
-  #element(code: string): void {
-    this.#walk.line(`${this.#elements?.numbers}[${this.#elements?.at}++] = ${code};`);
+  #putElement(value: Code): void {
+    const element = this.#element;
+    if (element === undefined) return;
+    const { code } = this.#frame;
+    code.add(f64.store(get(element), value));
+    code.set(element, i32.add(get(element), i32.const(8)));
   }
 
-  #set(array: string, index: string, value: string): void {
-    this.#walk.line(`${this.#variable(array)}[${index}] = ${value};`);
-  }
-
-  /** A variable that holds an array from the begin of the scan on. */
-  #variable(array: string): string {
-    const name = this.#walk.name("a");
-    this.#arrays.set(name, array);
-    return name;
-  }
-
-  /** Adds a column; returns the name of its store. */
-  #add(type: FieldType, form: Shape["form"]): string {
-    return this.#walk.constant(this.#table.add({ scope: this.#scope, path: [...this.#path], type, form }));
+  /** Adds a column. */
+  #add(type: FieldType, form: Shape["form"]): Shape {
+    return this.#table.add({ scope: this.#scope, path: [...this.#path], type, form });
   }
 }
 
-/** A larger array with what the smaller one holds. */
-function larger<T extends Uint32Array | Float64Array>(array: T, before: T): T {
-  array.set(before);
-  return array;
+/** A row's place after an array's address. */
+function place(row: Local, bytes: number): Code {
+  return i32.mul(get(row), i32.const(bytes));
 }
 
 function isNumeric(type: FieldType): boolean {

@@ -1,12 +1,12 @@
 // Reads the heads of packets (header and context), and so finds where each packet of a file is and what it says of
 // itself. Called by stream.ts, one packet at a time, so that a file's length costs no memory.
 import { ELEMENT_BUDGET, NotBytewise, Walk } from "./codegen.ts";
-import { loadClock, saveClock, StreamDecoder } from "./decoder.ts";
+import { StreamDecoder } from "./decoder.ts";
 import { type Problem, problem, type TracePlace } from "./errors.ts";
 import { childrenOf } from "./meanings.ts";
 import { type Fields, type FieldValue, ObjectSink } from "./objects.ts";
 import { References } from "./references.ts";
-import { type ClockState, SLACK } from "./runtime.ts";
+import { SLACK } from "./runtime.ts";
 import type { SourceFile } from "./source.ts";
 import { type FieldType, integerOf, type StreamClass, type StructType, type TraceClass } from "./types.ts";
 
@@ -37,7 +37,7 @@ export interface Packet {
   /** Values of its head that its events need: see {@link StreamDecoder.storedFields}. */
   readonly stored: readonly (number | bigint)[];
   /** The clock's value after its head, where that is known without the clock before. */
-  readonly clock: ClockState | undefined;
+  readonly clock: bigint | undefined;
   readonly decoder: StreamDecoder;
   /** The stream's number among those of its class, if the packet says it. */
   readonly instance: bigint | undefined;
@@ -59,9 +59,11 @@ type HeadFunction = (
   b: Uint8Array,
   v: DataView,
   end: number,
-  clock: ClockState,
+  clock: bigint,
   stored: (number | bigint)[],
-) => { readonly header: Fields; readonly context: Fields; readonly p: number } | undefined;
+) =>
+  | { readonly header: Fields; readonly context: Fields; readonly p: number; readonly clock: bigint }
+  | undefined;
 
 /** How to read a stream class's heads. */
 interface HeadReader {
@@ -74,9 +76,9 @@ interface Head {
   readonly header: Fields;
   readonly context: Fields;
   readonly bits: number;
+  /** The clock's value after it. */
+  readonly clock: bigint;
 }
-
-const ZERO_CLOCK: ClockState = { high: 0, middle: 0, low: 0 };
 
 /** Reads the packets of one trace's files. */
 export class PacketReader {
@@ -112,7 +114,7 @@ export class PacketReader {
     let stream: StreamClass | undefined =
       this.#trace.streamClasses.length === 1 ? this.#trace.streamClasses[0] : undefined;
     if (stream === undefined) {
-      const common = this.#readHead(undefined, file, offset, { ...ZERO_CLOCK }, []);
+      const common = this.#readHead(undefined, file, offset, 0n, []);
       if (common === undefined) return this.#noHead(file, offset, place);
       const wrong = this.#checkHeader(common.header, file, offset, place);
       if (wrong !== undefined) return wrong;
@@ -121,9 +123,8 @@ export class PacketReader {
       if (stream === undefined)
         return problem("corrupt", `the metadata has no stream ${streamId ?? "class"}`, place);
     }
-    const clock = { ...ZERO_CLOCK };
     const stored: (number | bigint)[] = [];
-    const head = this.#readHead(stream, file, offset, clock, stored);
+    const head = this.#readHead(stream, file, offset, 0n, stored);
     if (head === undefined) return this.#noHead(file, offset, place);
     const wrong = this.#checkHeader(head.header, file, offset, place);
     if (wrong !== undefined) return wrong;
@@ -132,15 +133,13 @@ export class PacketReader {
       return problem("corrupt", `the metadata has no stream ${String(streamId)}`, place);
     }
     const setsClock = this.#setsClock(stream);
-    return this.#packet(head, { stored, clock: setsClock ? clock : undefined }, stream, file, place);
+    return this.#packet(head, { stored, clock: setsClock ? head.clock : undefined }, stream, file, place);
   }
 
-  /**
-   * Moves the clock by the head of a packet.
-   */
-  enter(packet: Packet, clock: ClockState): void {
-    if (packet.clock !== undefined) Object.assign(clock, packet.clock);
-    else this.#readHead(packet.decoder.streamClass, packet.file, packet.offset, clock, []);
+  /** The clock's value after the head of a packet, by its value before. */
+  clockAfterHead(packet: Packet, clock: bigint): bigint {
+    const { file, offset, decoder } = packet;
+    return packet.clock ?? this.#readHead(decoder.streamClass, file, offset, clock, [])?.clock ?? clock;
   }
 
   /**
@@ -253,14 +252,17 @@ export class PacketReader {
     stream: StreamClass | undefined,
     file: SourceFile,
     offset: number,
-    clock: ClockState,
+    clock: bigint,
     stored: (number | bigint)[],
   ): Head | undefined {
     const { unit, read } = this.#head(stream);
     for (let wanted = HEAD_READ; wanted <= MAX_HEAD; wanted *= 4) {
       const data = this.#fill(file, offset, wanted);
       const head = read(this.#buffer, this.#view, Math.floor((data.length * 8) / unit), clock, stored);
-      if (head !== undefined) return { header: head.header, context: head.context, bits: head.p * unit };
+      if (head !== undefined) {
+        const { header, context, p } = head;
+        return { header, context, bits: p * unit, clock: head.clock };
+      }
       if (data.length < wanted) return undefined;
     }
     return undefined;
@@ -322,12 +324,11 @@ function generateHeadRead(
     values.push(sink.result());
   }
   walk.flush();
-  const before = `let p = 0, budget = ${ELEMENT_BUDGET}, hi = 0, md = 0, lo = 0; ${loadClock("clock")}\n${references.declarations([])}`;
+  const before = `let p = 0, budget = ${ELEMENT_BUDGET};\n${references.declarations([])}`;
   const after = [
     "if (p > end) return undefined;",
-    saveClock("clock"),
     references.storing(stored),
-    `return { header: ${values[0]}, context: ${values[1]}, p };`,
+    `return { header: ${values[0]}, context: ${values[1]}, p, clock };`,
   ];
   return walk.compile<HeadFunction>("b, v, end, clock, stored", before, after.join("\n"));
 }

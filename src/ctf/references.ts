@@ -30,6 +30,11 @@ export class References {
     return type === undefined ? undefined : this.#byType.get(type);
   }
 
+  /** The fields that are needed. */
+  types(): FieldType[] {
+    return [...this.#byType.keys()];
+  }
+
   /** The fields under `scope` that are needed. */
   within(scope: FieldType | undefined): FieldType[] {
     if (scope === undefined) return [];

@@ -98,41 +98,11 @@ export function real(bytes: Uint8Array, at: number, size: 32 | 64, littleEndian:
   return scratch.getFloat64(0);
 }
 
-/** A clock's value in parts that fit 32-bit integers with a sign: bits 32 to 63, 30 and 31, 0 to 29. */
-export interface ClockState {
-  high: number;
-  middle: number;
-  low: number;
-}
-
-/** Splits a clock's value. */
-export function splitClock(value: bigint): ClockState {
-  const low = Number(value & 0xffff_ffffn);
-  return { high: Number(BigInt.asUintN(32, value >> 32n)), middle: low >>> 30, low: low & 0x3fff_ffff };
-}
-
-/** The clock's value of its parts. */
-export function joinClock({ high, middle, low }: ClockState): bigint {
-  return BigInt.asUintN(64, (BigInt(high) << 32n) | BigInt(middle * 0x4000_0000 + low));
-}
-
-/** What the middle part of a clock's value is worth: looked up, because multiplying would overflow an integer. */
-export const QUARTERS = Float64Array.of(0, 0x4000_0000, 0x8000_0000, 0xc000_0000);
-
 /**
  * The clock's value after a field of `size` bits with the value `field` was read: the field's bits replace the clock's
  * lowest, and the clock wrapped once if they are fewer than before (as babeltrace2 completes truncated timestamps).
  */
-export function completeClock(
-  high: number,
-  middle: number,
-  low: number,
-  field: bigint,
-  size: number,
-): ClockState {
-  if (size >= 64) return splitClock(field);
-  const clock = joinClock({ high, middle, low });
+export function completeClock(clock: bigint, field: bigint, size: number): bigint {
   const mask = (1n << BigInt(size)) - 1n;
-  const wrapped = field < (clock & mask) ? clock + mask + 1n : clock;
-  return splitClock(BigInt.asUintN(64, (wrapped & ~mask) | field));
+  return BigInt.asUintN(64, clock + ((field - clock) & mask));
 }

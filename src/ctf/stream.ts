@@ -1,12 +1,15 @@
 // Reads the events of one stream, packet after packet, in batches: columns of times, classes and places that a generated
 // scan fills. Called by merge.ts and the bulk readers. A stream may be in several files (a session's snapshots, or LTTng's
 // rotated chunks): their packets are put in order, and a packet that is in two of them is read once.
-import { BATCH_EVENTS, type ScanFunction, type ScanState, SCAN_STOP, type StreamDecoder } from "./decoder.ts";
+import type { Arena } from "./arena.ts";
+import type { StreamDecoder } from "./decoder.ts";
 import { type Problem, problem } from "./errors.ts";
 import type { Packet, PacketReader } from "./packet.ts";
-import { type ClockState, joinClock, SLACK, splitClock } from "./runtime.ts";
+import { SLACK } from "./runtime.ts";
+import { BATCH_EVENTS, type EventScan, STATE, stateSize } from "./scan.ts";
 import { conversion, toNanoseconds } from "./time.ts";
 import type { StreamClass } from "./types.ts";
+import { SCAN_STOP } from "./walk.ts";
 
 /** Bytes of a packet that are in memory at a time, as long as no event is larger. */
 const WINDOW = 256 * 1024;
@@ -71,63 +74,73 @@ export interface TimeRange {
   readonly until?: bigint | undefined;
 }
 
+type BatchArrays = Pick<EventBatch, "times" | "classes" | "starts" | "bytes" | "view">;
 type MutableBatch = { -readonly [K in keyof EventBatch]: EventBatch[K] };
 
 /** Reads a stream from its begin. */
 export class StreamReader {
   readonly #stream: Stream;
-  readonly #scanEvents: ScanFunction;
+  readonly #arena: Arena;
+  readonly #scanner: EventScan;
   readonly #range: TimeRange;
   readonly #onProblem: (problem: Problem) => void;
   readonly #base: bigint;
   readonly #queue: PacketQueue;
-  /** The state's. */
-  readonly #clock: ClockState = { high: 0, middle: 0, low: 0 };
-  readonly #state: ScanState;
+  /** Address of the scan's state, and its size. */
+  readonly #state: number;
+  readonly #stateSize: number;
+  /** The clock's value between packets. */
+  #clock = 0n;
   /** Whether the base was set to the time of the next event, and no event was read since. */
   #isRebased = false;
   #previous: Packet | undefined;
   #batch: MutableBatch | undefined;
-  #buffer: Uint8Array = new Uint8Array(0);
-  #view = new DataView(this.#buffer.buffer);
+  /** Address of the window, and its bytes without the slack. */
+  #window: number;
+  #capacity = WINDOW;
   /** Bytes from the packet's start to the window, and in it. */
   #windowStart = 0;
   #windowSize = 0;
+  /** What batches show of the arena. */
+  #arrays: BatchArrays;
+  readonly #refresh = (): void => {
+    this.#arrays = this.#makeArrays();
+    if (this.#batch !== undefined) Object.assign(this.#batch, this.#arrays);
+  };
 
   /**
    * @param base nanoseconds since the Unix epoch, near the trace's times
    * @param onProblem called for what is wrong in the data and passed over
-   * @param scan the decoder's, or one that does more
    */
   constructor(
     stream: Stream,
     base: bigint,
     range: TimeRange,
     onProblem: (problem: Problem) => void,
-    scan: ScanFunction = stream.packets.decoder(stream.streamClass).scan,
+    arena: Arena,
+    scanner: EventScan,
   ) {
-    this.#scanEvents = scan;
+    this.#scanner = scanner;
     this.#stream = stream;
+    this.#arena = arena;
     this.#base = base;
     this.#range = range;
     this.#onProblem = onProblem;
     this.#queue = new PacketQueue(stream, onProblem);
-    this.#state = {
-      position: 0,
-      limit: 0,
-      clock: this.#clock,
-      timeMain: 0,
-      timeRest: 0,
-      stored: [],
-      count: 0,
-      stop: 0,
-      unknownId: 0,
-      stopClock: { high: 0, middle: 0, low: 0 },
-      times: new Float64Array(BATCH_EVENTS),
-      classes: new Uint32Array(BATCH_EVENTS),
-      starts: new Uint32Array(BATCH_EVENTS),
-    };
+    this.#stateSize = stateSize(stream.packets.decoder(stream.streamClass));
+    this.#state = arena.allocate(this.#stateSize);
+    this.#window = arena.allocate(WINDOW + SLACK, WINDOW_ALIGN);
+    arena.view.setUint32(this.#state + STATE.base, this.#window, true);
+    this.#arrays = this.#makeArrays();
+    arena.onGrow(this.#refresh);
     this.#setBase(base);
+  }
+
+  /** Gives its memory back to the arena. The last batch is not valid any more. */
+  release(): void {
+    this.#arena.offGrow(this.#refresh);
+    this.#arena.release(this.#state, this.#stateSize);
+    this.#arena.release(this.#window, this.#capacity + SLACK, WINDOW_ALIGN);
   }
 
   /** The next batch, or nothing after the last one. */
@@ -150,15 +163,19 @@ export class StreamReader {
   }
 
   #enter(packet: Packet, losses: readonly Loss[]): void {
-    const { decoder } = packet;
-    const { stored } = packet;
-    this.#stream.packets.enter(packet, this.#clock);
-    this.#state.stored = stored;
+    const { decoder, stored } = packet;
+    this.#clock = this.#stream.packets.clockAfterHead(packet, this.#clock);
+    const { view } = this.#arena;
+    view.setBigUint64(this.#state + STATE.clock, this.#clock, true);
+    for (let at = 0; at < stored.length; at += 2) {
+      // A field is a bigint only where a number cannot hold it.
+      const value = stored[at + 1] || BigInt(stored[at] ?? 0);
+      view.setBigInt64(this.#state + STATE.stored + at * 4, BigInt.asIntN(64, BigInt(value)), true);
+    }
     // The head need not end in the first window, nor on a place windows may start.
     const headBytes = Math.floor(packet.headBits / 8);
     this.#load(packet, headBytes - (headBytes % WINDOW_ALIGN));
-    this.#state.position = (packet.headBits - this.#windowStart * 8) / decoder.unit;
-    const { times, classes, starts } = this.#state;
+    this.#setPosition((packet.headBits - this.#windowStart * 8) / decoder.unit);
     this.#batch = {
       stream: this.#stream,
       packet,
@@ -166,36 +183,29 @@ export class StreamReader {
       losses,
       length: 0,
       base: this.#base,
-      times,
-      classes,
-      starts,
-      bytes: this.#buffer,
-      view: this.#view,
       stored,
+      ...this.#arrays,
     };
     this.#setBase(this.#base);
   }
 
   /** Scans on; returns whether there is something in the batch. When not, the packet may have ended. */
   #scan(batch: MutableBatch): boolean {
-    const state = this.#state;
     const { packet, decoder } = batch;
     const { unit } = decoder;
     const inWindow = Math.min(this.#windowSize * 8, packet.contentBits - this.#windowStart * 8);
-    state.limit = Math.floor(inWindow / unit);
-    this.#scanEvents(this.#buffer, this.#view, state);
-    batch.length = state.count;
-    batch.bytes = this.#buffer;
-    batch.view = this.#view;
-    if (state.count > 0) {
+    this.#arena.view.setUint32(this.#state + STATE.limit, Math.floor(inWindow / unit), true);
+    this.#scanner.run(this.#state);
+    batch.length = this.#get(STATE.count);
+    if (batch.length > 0) {
       this.#isRebased = false;
       return true;
     }
 
+    const stop = this.#get(STATE.stop);
     const isLastWindow = this.#windowStart + this.#windowSize >= packet.contentBits / 8;
-    if (state.stop === SCAN_STOP.farTime && !this.#isRebased) this.#rebase(batch);
-    else if (!isLastWindow && (state.stop === SCAN_STOP.overrun || state.stop === SCAN_STOP.none))
-      this.#advance(batch);
+    if (stop === SCAN_STOP.farTime && !this.#isRebased) this.#rebase(batch);
+    else if (!isLastWindow && (stop === SCAN_STOP.overrun || stop === SCAN_STOP.none)) this.#advance(batch);
     else this.#leave(packet, this.#stopProblem(packet, unit));
     return false;
   }
@@ -203,35 +213,60 @@ export class StreamReader {
   /** Loads the data after the last event read. */
   #advance({ packet, decoder }: EventBatch): void {
     const { unit } = decoder;
-    const bits = this.#windowStart * 8 + this.#state.position * unit;
+    const bits = this.#windowStart * 8 + this.#get(STATE.position) * unit;
     const bytes = Math.floor(bits / 8);
     const start = bytes - (bytes % WINDOW_ALIGN);
     if (start === this.#windowStart) {
       // One event fills the window.
-      if (this.#buffer.length - SLACK >= MAX_WINDOW) {
+      if (this.#capacity >= MAX_WINDOW) {
         this.#leave(
           packet,
           this.#problem("corrupt", packet, bits, `an event of more than ${MAX_WINDOW} bytes`),
         );
         return;
       }
-      this.#load(packet, start, (this.#buffer.length - SLACK) * 2);
-    } else {
-      this.#load(packet, start);
+      this.#widen();
     }
-    this.#state.position = (bits - this.#windowStart * 8) / unit;
+    this.#load(packet, start);
+    this.#setPosition((bits - this.#windowStart * 8) / unit);
   }
 
-  #load(packet: Packet, start: number, capacity: number = WINDOW): void {
+  /** Doubles the window. */
+  #widen(): void {
+    this.#arena.release(this.#window, this.#capacity + SLACK, WINDOW_ALIGN);
+    this.#capacity *= 2;
+    this.#window = this.#arena.allocate(this.#capacity + SLACK, WINDOW_ALIGN);
+    this.#arena.view.setUint32(this.#state + STATE.base, this.#window, true);
+    this.#refresh();
+  }
+
+  #load(packet: Packet, start: number): void {
+    const { bytes } = this.#arrays;
     const content = Math.ceil(packet.contentBits / 8);
-    const wanted = Math.min(content - start, Math.max(capacity, this.#buffer.length - SLACK));
-    if (this.#buffer.length < wanted + SLACK) {
-      this.#buffer = new Uint8Array(Math.max(wanted, Math.min(capacity, WINDOW)) + SLACK);
-      this.#view = new DataView(this.#buffer.buffer);
-    }
     this.#windowStart = start;
-    this.#windowSize = packet.file.read(this.#buffer, packet.offset + start, wanted);
-    this.#buffer.fill(0, this.#windowSize, this.#windowSize + SLACK);
+    const wanted = Math.min(content - start, this.#capacity);
+    this.#windowSize = packet.file.read(bytes, packet.offset + start, wanted);
+    bytes.fill(0, this.#windowSize, this.#windowSize + SLACK);
+  }
+
+  #makeArrays(): BatchArrays {
+    const { buffer } = this.#arena.bytes;
+    const size = this.#capacity + SLACK;
+    return {
+      times: new Float64Array(buffer, this.#state + STATE.times, BATCH_EVENTS),
+      classes: new Uint32Array(buffer, this.#state + STATE.classes, BATCH_EVENTS),
+      starts: new Uint32Array(buffer, this.#state + STATE.starts, BATCH_EVENTS),
+      bytes: new Uint8Array(buffer, this.#window, size),
+      view: new DataView(buffer, this.#window, size),
+    };
+  }
+
+  #get(place: number): number {
+    return this.#arena.view.getUint32(this.#state + place, true);
+  }
+
+  #setPosition(units: number): void {
+    this.#arena.view.setUint32(this.#state + STATE.position, units, true);
   }
 
   /** Ends the packet, and tells what stopped it before its end, if anything did. */
@@ -239,17 +274,18 @@ export class StreamReader {
     if (stopped !== undefined) this.#onProblem(stopped);
     this.#isRebased = false;
     this.#batch = undefined;
+    this.#clock = this.#arena.view.getBigUint64(this.#state + STATE.clock, true);
     this.#pass(packet);
   }
 
   /** Moves the clock to the packet's end, which the next packet's truncated times count from. */
   #pass({ end }: Packet): void {
-    if (end !== undefined) Object.assign(this.#clock, splitClock(end));
+    if (end !== undefined) this.#clock = BigInt.asUintN(64, end);
   }
 
   #stopProblem(packet: Packet, unit: number): Problem | undefined {
-    const { stop, position, unknownId } = this.#state;
-    const bits = this.#windowStart * 8 + position * unit;
+    const stop = this.#get(STATE.stop);
+    const bits = this.#windowStart * 8 + this.#get(STATE.position) * unit;
     if (stop === SCAN_STOP.none || stop === SCAN_STOP.overrun) {
       if (packet.torn) {
         const missing = "the file ends in the middle of the packet; its events up to there are read";
@@ -259,7 +295,8 @@ export class StreamReader {
       return this.#problem("corrupt", packet, bits, "an event goes beyond its packet's content");
     }
     if (stop === SCAN_STOP.unknownEvent) {
-      return this.#problem("corrupt", packet, bits, `the metadata has no event with the id ${unknownId}`);
+      const id = this.#arena.view.getBigInt64(this.#state + STATE.unknownId, true);
+      return this.#problem("corrupt", packet, bits, `the metadata has no event with the id ${id}`);
     }
     if (stop === SCAN_STOP.farTime)
       return this.#problem("corrupt", packet, bits, "a time beyond 64 bits of nanoseconds");
@@ -277,13 +314,19 @@ export class StreamReader {
   #setBase(base: bigint): void {
     if (this.#batch !== undefined) this.#batch.base = base;
     const { clock } = this.#stream.streamClass;
-    if (clock !== undefined) Object.assign(this.#state, conversion(clock, base));
+    if (clock === undefined) return;
+    const { timeDifference, timeMain, timeRest } = conversion(clock, base);
+    const { view } = this.#arena;
+    view.setBigInt64(this.#state + STATE.timeDifference, timeDifference, true);
+    view.setFloat64(this.#state + STATE.timeMain, timeMain, true);
+    view.setFloat64(this.#state + STATE.timeRest, timeRest, true);
   }
 
   /** Counts from the time of the event that was too far from the base. */
   #rebase(batch: MutableBatch): void {
     const { clock } = this.#stream.streamClass;
-    if (clock !== undefined) this.#setBase(toNanoseconds(clock, joinClock(this.#state.stopClock)));
+    const value = this.#arena.view.getBigUint64(this.#state + STATE.stopClock, true);
+    if (clock !== undefined) this.#setBase(toNanoseconds(clock, value));
     this.#isRebased = true;
     batch.length = 0;
   }

@@ -32,25 +32,19 @@ export function toNanoseconds(clock: Clock, value: bigint): bigint {
 /**
  * What a scan subtracts from a clock's value to get nanoseconds after a base.
  *
- * At 1 GHz, value and difference are 64-bit integers: their upper and lower halves are subtracted apart. Otherwise the
- * converted value is a double with an integer in it, and the difference a double plus a small rest: subtracting the
- * double first is exact, since the result is less than 2^53.
+ * At 1 GHz, value and difference are integers: their 64-bit difference is exact where that of the doubles nearby says
+ * that they are near. Otherwise the converted value is a double with an integer in it, and the difference a double plus a
+ * small rest: subtracting the double first is exact, since the result is less than 2^53.
  */
 export interface Conversion {
+  readonly timeDifference: bigint;
   readonly timeMain: number;
   readonly timeRest: number;
 }
 
 /** The conversion of a clock's values to nanoseconds after `base` (since the Unix epoch). */
 export function conversion(clock: Clock, base: bigint): Conversion {
-  const difference = base - originOf(clock);
-  if (clock.frequency === NANOSECONDS_A_SECOND) {
-    const timeRest = Number(BigInt.asUintN(32, difference));
-    return {
-      timeMain: Number((difference - BigInt(timeRest)) >> 32n),
-      timeRest,
-    };
-  }
-  const timeMain = Number(difference);
-  return { timeMain, timeRest: Number(difference - BigInt(timeMain)) };
+  const timeDifference = base - originOf(clock);
+  const timeMain = Number(timeDifference);
+  return { timeDifference, timeMain, timeRest: Number(timeDifference - BigInt(timeMain)) };
 }

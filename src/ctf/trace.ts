@@ -2,6 +2,7 @@
 // streams. The entry for everything that reads: the library's index.ts and the commands.
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
+import { Arena } from "./arena.ts";
 import { ColumnScan, type ColumnSelection, type EventGroup } from "./columns.ts";
 import { type EventRecord, eventRecord } from "./events.ts";
 import { CtfError, type Problem, problem } from "./errors.ts";
@@ -9,6 +10,7 @@ import { Merger, mergeStreams, type Run } from "./merge.ts";
 import { readMetadataText } from "./metadata.ts";
 import { type Packet, PacketReader } from "./packet.ts";
 import { resolveMetadata } from "./resolve.ts";
+import { EventScan } from "./scan.ts";
 import { SourceFile } from "./source.ts";
 import { type EventBatch, PacketQueue, type Stream, StreamReader, type TimeRange } from "./stream.ts";
 import { toNanoseconds } from "./time.ts";
@@ -60,8 +62,9 @@ export class TraceSet {
 
   /** Reads one stream, in its own order. */
   *batches(stream: Stream, range: TimeRange = {}): Generator<EventBatch, void, undefined> {
-    const reader = new StreamReader(stream, this.base, range, this.#onProblem);
-    for (let batch = reader.next(); batch !== undefined; batch = reader.next()) yield batch;
+    for (const reader of this.#readers(range, [stream])) {
+      for (let batch = reader.next(); batch !== undefined; batch = reader.next()) yield batch;
+    }
   }
 
   /**
@@ -73,17 +76,19 @@ export class TraceSet {
     range: TimeRange = {},
     streams: readonly Stream[] = this.streams,
   ): Generator<EventGroup, void, undefined> {
+    const arena = new Arena();
     const scans = new Map<StreamClass, ColumnScan>();
     for (const stream of streams) {
       const columns =
         scans.get(stream.streamClass) ??
-        new ColumnScan(stream.packets.decoder(stream.streamClass), selection);
+        new ColumnScan(arena, stream.packets.decoder(stream.streamClass), selection);
       scans.set(stream.streamClass, columns);
-      const reader = new StreamReader(stream, this.base, range, this.#onProblem, columns.scan);
+      const reader = new StreamReader(stream, this.base, range, this.#onProblem, arena, columns.scan);
       for (let batch = reader.next(); batch !== undefined; batch = reader.next()) {
         yield* columns.groups(batch);
         columns.clear();
       }
+      reader.release();
     }
   }
 
@@ -98,7 +103,14 @@ export class TraceSet {
   }
 
   #readers(range: TimeRange, streams: readonly Stream[]): StreamReader[] {
-    return streams.map((stream) => new StreamReader(stream, this.base, range, this.#onProblem));
+    const arena = new Arena();
+    const scans = new Map<StreamClass, EventScan>();
+    return streams.map((stream) => {
+      const { streamClass, packets } = stream;
+      const scan = scans.get(streamClass) ?? new EventScan(arena, packets.decoder(streamClass));
+      scans.set(streamClass, scan);
+      return new StreamReader(stream, this.base, range, this.#onProblem, arena, scan);
+    });
   }
 
   /** All events, as records of their own, merged by time: the convenient form, and the slow one. */
