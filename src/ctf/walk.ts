@@ -90,8 +90,6 @@ export const SCAN_STOP = {
 
 /** Indexes of the functions that walks call, in their module. */
 export interface Helpers {
-  /** Address of the first NUL at or after an address. */
-  readonly nul: number;
   /** Address of the first NUL from an address on, or the second address. */
   readonly nulBefore: number;
   /** The bytes of an integer the other way round. */
@@ -105,31 +103,11 @@ export function makeHelpers(first: number): {
 } {
   return {
     functions: [
-      { name: "nul", code: nulFunction() },
       { name: "nulBefore", code: nulBeforeFunction() },
       { name: "swap", code: swapFunction() },
     ],
-    helpers: { nul: first, nulBefore: first + 1, swap: first + 2 },
+    helpers: { nulBefore: first, swap: first + 1 },
   };
-}
-
-function nulFunction(): FunctionCode {
-  const code = new FunctionCode(["i32"], ["i32"]);
-  const at = code.parameters[0] ?? unreachable();
-  const word = code.local("i64");
-  const zeros = code.local("i64");
-  const again = code.loop();
-  code.set(word, i64.load(get(at)));
-  // The highest bit of each byte that is the first zero, or comes after it: "Bit Twiddling Hacks", haszero.
-  const borrowed = i64.sub(get(word), i64.const(0x0101_0101_0101_0101n));
-  const kept = i64.and(i64.xor(get(word), i64.const(-1)), i64.const(0x8080_8080_8080_8080n));
-  code.if(i64.eqz(tee(zeros, i64.and(borrowed, kept))));
-  code.set(at, i32.add(get(at), i32.const(8)));
-  code.jump(again);
-  code.end();
-  code.end();
-  code.add(i32.add(get(at), i32.wrap(i64.shrU(i64.ctz(get(zeros)), i64.const(3)))));
-  return code;
 }
 
 function nulBeforeFunction(): FunctionCode {
@@ -336,9 +314,9 @@ export class WasmWalk {
   #string(type: StringType, sink: WasmSink | undefined): void {
     this.#align(8);
     this.#reach(8);
-    const { helpers, p, base, unit } = this.#frame;
+    const { p, base, unit } = this.#frame;
     const start = this.#set(this.#byteNow());
-    const stop = this.#set(call(helpers.nul, get(start)));
+    const stop = this.#nul(start);
     const next = i32.add(get(stop), i32.const(1));
     const passed = this.#bits / 8 + 1;
     this.#code.set(p, unit === 8 ? next : i32.shl(i32.sub(next, get(base)), i32.const(3)));
@@ -590,6 +568,26 @@ export class WasmWalk {
 
   #alignmentNow(): number {
     return this.#bits === 0 ? this.#aligned : Math.min(this.#aligned, lowestBit(this.#bits));
+  }
+
+  /** The address of the first NUL at or after another. There is one: after the data. */
+  #nul(start: Local): Local {
+    const code = this.#code;
+    const at = this.#set(get(start));
+    const word = code.local("i64");
+    const zeros = code.local("i64");
+    const again = code.loop();
+    code.set(word, i64.load(get(at)));
+    // The highest bit of each byte that is the first zero, or comes after it: "Bit Twiddling Hacks", haszero.
+    const borrowed = i64.sub(get(word), i64.const(0x0101_0101_0101_0101n));
+    const kept = i64.and(i64.xor(get(word), i64.const(-1)), i64.const(0x8080_8080_8080_8080n));
+    code.if(i64.eqz(tee(zeros, i64.and(borrowed, kept))));
+    code.set(at, i32.add(get(at), i32.const(8)));
+    code.jump(again);
+    code.end();
+    code.end();
+    code.set(at, i32.add(get(at), i32.wrap(i64.shrU(i64.ctz(get(zeros)), i64.const(3)))));
+    return at;
   }
 
   /** A new variable of 32 bits with a value. */
