@@ -5,6 +5,7 @@ import { childrenOf } from "./meanings.ts";
 import { type Fields, ObjectSink } from "./objects.ts";
 import { References } from "./references.ts";
 import {
+  alignmentOf,
   type EnumType,
   type EventClass,
   type FieldType,
@@ -58,6 +59,8 @@ export class StreamDecoder {
   readonly packetHeader: StructType | undefined;
   /** Bits a position counts: 8, or 1 where events do not start and end on bytes. */
   readonly unit: 8 | 1;
+  /** Bytes to which the data of its packets must be aligned in memory. */
+  readonly alignment: number;
   /** Fields of the packet's header and context that events need, in the order of {@link Stored}. */
   readonly storedFields: readonly FieldType[];
   /** Whether an event's position is its header's, because a field of it is needed; it is the body's otherwise. */
@@ -67,11 +70,13 @@ export class StreamDecoder {
   constructor(streamClass: StreamClass, packetHeader: StructType | undefined) {
     this.streamClass = streamClass;
     this.packetHeader = packetHeader;
-    const references = new References([
+    const scopes = [
       streamClass.eventHeader,
       streamClass.eventContext,
       ...streamClass.events.flatMap(({ context, fields }) => [context, fields]),
-    ]);
+    ];
+    const references = new References(scopes);
+    this.alignment = scopes.reduce((most, type) => Math.max(most, largestAlignment(type)), 8) / 8;
     this.storedFields = [...references.within(packetHeader), ...references.within(streamClass.packetContext)];
     this.headerInBody = this.#bodiesNeedHeader();
     this.unit = this.#isBytewise() ? 8 : 1;
@@ -146,6 +151,14 @@ export class StreamDecoder {
 }
 
 const EMPTY_SCOPES = "streamContext: undefined, context: undefined, fields: undefined";
+
+/** Bits of the largest alignment under a type; a variant has none of its own. */
+function largestAlignment(type: FieldType | undefined): number {
+  if (type === undefined) return 1;
+  return childrenOf(type)
+    .map(largestAlignment)
+    .reduce((most, one) => Math.max(most, one), alignmentOf(type));
+}
 
 /** @throws NotBytewise when a walk that visits everything cannot count bytes */
 function tryBytes(scope: StructType): void {

@@ -8,6 +8,7 @@ import { type Fields, type FieldValue, ObjectSink } from "./objects.ts";
 import { References } from "./references.ts";
 import { SLACK } from "./runtime.ts";
 import type { SourceFile } from "./source.ts";
+import type { Window } from "./window.ts";
 import { type FieldType, integerOf, type StreamClass, type StructType, type TraceClass } from "./types.ts";
 
 /** First word of every CTF packet (CTF 1.8.3 section 5.1). */
@@ -83,6 +84,8 @@ interface Head {
 /** Reads the packets of one trace's files. */
 export class PacketReader {
   readonly #trace: TraceClass;
+  /** The bytes of the trace's UUID. */
+  readonly #uuid: readonly number[] | undefined;
   readonly #decoders = new Map<StreamClass, StreamDecoder>();
   readonly #heads = new Map<StreamClass | undefined, HeadReader>();
   readonly #wholeClocks = new Map<StreamClass, boolean>();
@@ -91,6 +94,8 @@ export class PacketReader {
 
   constructor(trace: TraceClass) {
     this.#trace = trace;
+    const hex = trace.uuid?.replaceAll("-", "");
+    this.#uuid = hex?.match(/../g)?.map((byte) => Number.parseInt(byte, 16));
   }
 
   /** The decoder of a stream class's events. */
@@ -107,14 +112,15 @@ export class PacketReader {
    * Reads the head of the packet at a file's offset.
    *
    * @param number the packet's number in the file
+   * @param window where the head may be loaded already
    * @returns the packet, or what is there instead
    */
-  read(file: SourceFile, offset: number, number: number): Packet | Problem {
+  read(file: SourceFile, offset: number, number: number, window?: Window): Packet | Problem {
     const place: TracePlace = { file: file.path, offset, packet: number };
     let stream: StreamClass | undefined =
       this.#trace.streamClasses.length === 1 ? this.#trace.streamClasses[0] : undefined;
     if (stream === undefined) {
-      const common = this.#readHead(undefined, file, offset, 0n, []);
+      const common = this.#readHead(undefined, file, offset, 0n, [], window);
       if (common === undefined) return this.#noHead(file, offset, place);
       const wrong = this.#checkHeader(common.header, file, offset, place);
       if (wrong !== undefined) return wrong;
@@ -124,7 +130,7 @@ export class PacketReader {
         return problem("corrupt", `the metadata has no stream ${streamId ?? "class"}`, place);
     }
     const stored: (number | bigint)[] = [];
-    const head = this.#readHead(stream, file, offset, 0n, stored);
+    const head = this.#readHead(stream, file, offset, 0n, stored, window);
     if (head === undefined) return this.#noHead(file, offset, place);
     const wrong = this.#checkHeader(head.header, file, offset, place);
     if (wrong !== undefined) return wrong;
@@ -226,9 +232,10 @@ export class PacketReader {
   #checkHeader(header: Fields, file: SourceFile, offset: number, place: TracePlace): Problem | undefined {
     const { magic, uuid } = header;
     if (magic !== undefined && magic !== MAGIC) return this.#noPacket(file, offset, place);
-    if (!Array.isArray(uuid) || this.#trace.uuid === undefined) return undefined;
+    if (!Array.isArray(uuid) || this.#uuid === undefined) return undefined;
+    if (uuid.length === this.#uuid.length && this.#uuid.every((byte, at) => byte === uuid[at]))
+      return undefined;
     const hex = uuid.map((byte) => Number(byte).toString(16).padStart(2, "0")).join("");
-    if (hex === this.#trace.uuid.replaceAll("-", "")) return undefined;
     return problem("corrupt", `a packet of another trace (UUID ${hex})`, place);
   }
 
@@ -254,10 +261,11 @@ export class PacketReader {
     offset: number,
     clock: bigint,
     stored: (number | bigint)[],
+    window?: Window,
   ): Head | undefined {
     const { unit, read } = this.#head(stream);
     for (let wanted = HEAD_READ; wanted <= MAX_HEAD; wanted *= 4) {
-      const data = this.#fill(file, offset, wanted);
+      const data = this.#fill(file, offset, wanted, window);
       const head = read(this.#buffer, this.#view, Math.floor((data.length * 8) / unit), clock, stored);
       if (head !== undefined) {
         const { header, context, p } = head;
@@ -268,12 +276,14 @@ export class PacketReader {
     return undefined;
   }
 
-  #fill(file: SourceFile, offset: number, wanted: number): Uint8Array {
+  #fill(file: SourceFile, offset: number, wanted: number, window?: Window): Uint8Array {
     if (this.#buffer.length < wanted + SLACK) {
       this.#buffer = new Uint8Array(wanted + SLACK);
       this.#view = new DataView(this.#buffer.buffer);
     }
-    const length = file.read(this.#buffer, offset, wanted);
+    const loaded = window?.peek(file, offset, wanted);
+    if (loaded !== undefined) this.#buffer.set(loaded);
+    const length = loaded?.length ?? file.read(this.#buffer, offset, wanted);
     this.#buffer.fill(0, length, length + SLACK);
     return this.#buffer.subarray(0, length);
   }

@@ -5,20 +5,14 @@ import type { Arena } from "./arena.ts";
 import type { StreamDecoder } from "./decoder.ts";
 import { type Problem, problem } from "./errors.ts";
 import type { Packet, PacketReader } from "./packet.ts";
-import { SLACK } from "./runtime.ts";
 import { BATCH_EVENTS, type EventScan, STATE, stateSize } from "./scan.ts";
 import { conversion, toNanoseconds } from "./time.ts";
 import type { StreamClass } from "./types.ts";
 import { SCAN_STOP } from "./walk.ts";
+import { MAX_CAPACITY, Window, WINDOW_ALIGN } from "./window.ts";
 
-/** Bytes of a packet that are in memory at a time, as long as no event is larger. */
-const WINDOW = 256 * 1024;
-
-/** Bytes. A larger event is taken for damage. */
-const MAX_WINDOW = 256 * 1024 * 1024;
-
-/** Windows start at a multiple of this many bytes from the packet, so that fields are as aligned in them as in it. */
-const WINDOW_ALIGN = 4096;
+/** Bytes of a packet that are worth a scan, when the rest of it has to be loaded later. */
+const WORTH_A_SCAN = 64 * 1024;
 
 /** Events or packets of a stream that are not in the trace. */
 export interface Loss {
@@ -95,12 +89,9 @@ export class StreamReader {
   #isRebased = false;
   #previous: Packet | undefined;
   #batch: MutableBatch | undefined;
-  /** Address of the window, and its bytes without the slack. */
-  #window: number;
-  #capacity = WINDOW;
-  /** Bytes from the packet's start to the window, and in it. */
+  readonly #window: Window;
+  /** Bytes from the packet's start to what the window shows. */
   #windowStart = 0;
-  #windowSize = 0;
   /** What batches show of the arena. */
   #arrays: BatchArrays;
   readonly #refresh = (): void => {
@@ -126,11 +117,10 @@ export class StreamReader {
     this.#base = base;
     this.#range = range;
     this.#onProblem = onProblem;
-    this.#queue = new PacketQueue(stream, onProblem);
+    this.#window = new Window(arena);
+    this.#queue = new PacketQueue(stream, onProblem, this.#window);
     this.#stateSize = stateSize(stream.packets.decoder(stream.streamClass));
     this.#state = arena.allocate(this.#stateSize);
-    this.#window = arena.allocate(WINDOW + SLACK, WINDOW_ALIGN);
-    arena.view.setUint32(this.#state + STATE.base, this.#window, true);
     this.#arrays = this.#makeArrays();
     arena.onGrow(this.#refresh);
     this.#setBase(base);
@@ -140,7 +130,7 @@ export class StreamReader {
   release(): void {
     this.#arena.offGrow(this.#refresh);
     this.#arena.release(this.#state, this.#stateSize);
-    this.#arena.release(this.#window, this.#capacity + SLACK, WINDOW_ALIGN);
+    this.#window.release();
   }
 
   /** The next batch, or nothing after the last one. */
@@ -174,7 +164,7 @@ export class StreamReader {
     }
     // The head need not end in the first window, nor on a place windows may start.
     const headBytes = Math.floor(packet.headBits / 8);
-    this.#load(packet, headBytes - (headBytes % WINDOW_ALIGN));
+    this.#load(packet, headBytes - (headBytes % WINDOW_ALIGN), WORTH_A_SCAN);
     this.#setPosition((packet.headBits - this.#windowStart * 8) / decoder.unit);
     this.#batch = {
       stream: this.#stream,
@@ -193,7 +183,7 @@ export class StreamReader {
   #scan(batch: MutableBatch): boolean {
     const { packet, decoder } = batch;
     const { unit } = decoder;
-    const inWindow = Math.min(this.#windowSize * 8, packet.contentBits - this.#windowStart * 8);
+    const inWindow = Math.min(this.#window.size * 8, packet.contentBits - this.#windowStart * 8);
     this.#arena.view.setUint32(this.#state + STATE.limit, Math.floor(inWindow / unit), true);
     this.#scanner.run(this.#state);
     batch.length = this.#get(STATE.count);
@@ -203,7 +193,7 @@ export class StreamReader {
     }
 
     const stop = this.#get(STATE.stop);
-    const isLastWindow = this.#windowStart + this.#windowSize >= packet.contentBits / 8;
+    const isLastWindow = this.#windowStart + this.#window.size >= packet.contentBits / 8;
     if (stop === SCAN_STOP.farTime && !this.#isRebased) this.#rebase(batch);
     else if (!isLastWindow && (stop === SCAN_STOP.overrun || stop === SCAN_STOP.none)) this.#advance(batch);
     else this.#leave(packet, this.#stopProblem(packet, unit));
@@ -211,53 +201,43 @@ export class StreamReader {
   }
 
   /** Loads the data after the last event read. */
-  #advance({ packet, decoder }: EventBatch): void {
+  #advance(batch: MutableBatch): void {
+    const { packet, decoder } = batch;
     const { unit } = decoder;
     const bits = this.#windowStart * 8 + this.#get(STATE.position) * unit;
     const bytes = Math.floor(bits / 8);
     const start = bytes - (bytes % WINDOW_ALIGN);
     if (start === this.#windowStart) {
       // One event fills the window.
-      if (this.#capacity >= MAX_WINDOW) {
+      if (this.#window.capacity >= MAX_CAPACITY) {
         this.#leave(
           packet,
-          this.#problem("corrupt", packet, bits, `an event of more than ${MAX_WINDOW} bytes`),
+          this.#problem("corrupt", packet, bits, `an event of more than ${MAX_CAPACITY} bytes`),
         );
         return;
       }
-      this.#widen();
+      this.#window.widen();
     }
-    this.#load(packet, start);
+    this.#load(packet, start, Infinity);
+    Object.assign(batch, this.#arrays);
     this.#setPosition((bits - this.#windowStart * 8) / unit);
   }
 
-  /** Doubles the window. */
-  #widen(): void {
-    this.#arena.release(this.#window, this.#capacity + SLACK, WINDOW_ALIGN);
-    this.#capacity *= 2;
-    this.#window = this.#arena.allocate(this.#capacity + SLACK, WINDOW_ALIGN);
-    this.#arena.view.setUint32(this.#state + STATE.base, this.#window, true);
-    this.#refresh();
-  }
-
-  #load(packet: Packet, start: number): void {
-    const { bytes } = this.#arrays;
-    const content = Math.ceil(packet.contentBits / 8);
+  /** Shows a packet's content from a byte on; `enough` as in {@link Window.show}. */
+  #load({ file, offset, contentBits, decoder }: Packet, start: number, enough: number): void {
     this.#windowStart = start;
-    const wanted = Math.min(content - start, this.#capacity);
-    this.#windowSize = packet.file.read(bytes, packet.offset + start, wanted);
-    bytes.fill(0, this.#windowSize, this.#windowSize + SLACK);
+    this.#window.show(file, offset + start, Math.ceil(contentBits / 8) - start, decoder.alignment, enough);
+    this.#arena.view.setUint32(this.#state + STATE.base, this.#window.address, true);
+    Object.assign(this.#arrays, this.#window.arrays());
   }
 
   #makeArrays(): BatchArrays {
     const { buffer } = this.#arena.bytes;
-    const size = this.#capacity + SLACK;
     return {
       times: new Float64Array(buffer, this.#state + STATE.times, BATCH_EVENTS),
       classes: new Uint32Array(buffer, this.#state + STATE.classes, BATCH_EVENTS),
       starts: new Uint32Array(buffer, this.#state + STATE.starts, BATCH_EVENTS),
-      bytes: new Uint8Array(buffer, this.#window, size),
-      view: new DataView(buffer, this.#window, size),
+      ...this.#window.arrays(),
     };
   }
 
@@ -383,11 +363,14 @@ export class StreamReader {
 export class PacketQueue {
   readonly #stream: Stream;
   readonly #onProblem: (problem: Problem) => void;
+  readonly #window: Window | undefined;
   /** The next packet of each file that has more. */
   #heads: Packet[];
   #last: Packet | undefined;
 
-  constructor(stream: Stream, onProblem: (problem: Problem) => void) {
+  /** @param window where heads may be loaded already */
+  constructor(stream: Stream, onProblem: (problem: Problem) => void, window?: Window) {
+    this.#window = window;
     this.#stream = stream;
     this.#onProblem = onProblem;
     this.#heads = [...stream.firstPackets];
@@ -396,15 +379,16 @@ export class PacketQueue {
   /** The next packet; a copy of one already given is passed over. */
   next(): Packet | undefined {
     for (;;) {
+      const before = this.#last;
+      // Only now, when it may be in the window that the packet before was read with.
+      this.#heads = this.#heads.flatMap((head) => (head === before ? (this.#after(head) ?? []) : head));
       const packet = this.#heads.reduce<Packet | undefined>(
         (first, head) => (first === undefined || (head.begin ?? 0n) < (first.begin ?? 0n) ? head : first),
         undefined,
       );
       if (packet === undefined) return undefined;
-      this.#heads = this.#heads.flatMap((head) => (head === packet ? (this.#after(packet) ?? []) : head));
-      const isCopy = this.#last !== undefined && isSamePacket(this.#last, packet);
       this.#last = packet;
-      if (!isCopy) return packet;
+      if (before === undefined || !isSamePacket(before, packet)) return packet;
     }
   }
 
@@ -413,7 +397,7 @@ export class PacketQueue {
       file.close();
       return undefined;
     }
-    const next = this.#stream.packets.read(file, offset + size, number + 1);
+    const next = this.#stream.packets.read(file, offset + size, number + 1, this.#window);
     if ("kind" in next) {
       this.#onProblem(next);
       return undefined;

@@ -249,7 +249,14 @@ export function compileModule(
     [...name("env"), ...name("table"), 0x01, 0x70, 0x00, 0],
   ];
   const bytes = [
-    0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // the magic, and the version
+    0x00,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0, // the magic, and the version
     ...section(1, list(types)),
     ...section(2, list(imports)),
     ...section(3, list(functions.map((_function, index) => unsigned(index)))),
