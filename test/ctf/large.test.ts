@@ -42,10 +42,17 @@ function rowOf(kind: number, number: number, elements: number): Row {
 
 /** Fields in bytes, aligned as C does, and behind a field of three bits. */
 const LAYOUTS = {
-  bytes: { fields: "u32 k; string text; u16 n; u16 list[n];", aligned: false, bits: 0 },
-  aligned: { fields: "al32 k; string text; al16 n; al16 list[n];", aligned: true, bits: 0 },
-  bits: { fields: "u3 odd; u32 k; string text; u16 n; u16 list[n];", aligned: false, bits: 3 },
+  bytes: { fields: "u32 k; string text; u16 n; u16 list[n]; struct tail tail;", aligned: false, bits: 0 },
+  aligned: { fields: "al32 k; string text; al16 n; al16 list[n]; struct tail tail;", aligned: true, bits: 0 },
+  bits: {
+    fields: "u3 odd; u32 k; string text; u16 n; u16 list[n]; struct tail tail;",
+    aligned: false,
+    bits: 3,
+  },
 } as const;
+
+/** Members behind the array: in a window's last event they are what is missing. */
+const TAIL = 12;
 
 const TYPES = `typealias integer { size = 3; align = 1; signed = false; } := u3;
 typealias integer { size = 16; align = 16; signed = false; } := al16;
@@ -67,6 +74,7 @@ function body(
     bits.bytes(new TextEncoder().encode(`${text}\0`));
     put(list.length, 16, 16);
     for (const element of list) put(element, 16, 16);
+    for (let at = 0; at < TAIL; at += 1) put(number + at, 32, 64);
   };
 }
 
@@ -78,6 +86,8 @@ async function check(
   padding = 0,
 ): Promise<void> {
   const kinds = Math.max(...packets.flat().map(([event]) => Number(event.slice(1)))) + 1;
+  const type = layout.aligned ? "al32" : "u32";
+  const tail = `struct tail { ${Array.from({ length: TAIL }, (_none, at) => `${type} z${at};`).join(" ")} };\n`;
   const events = Array.from(
     { length: kinds },
     (_none, id) =>
@@ -92,7 +102,7 @@ async function check(
     });
     return packet(made, { begin, end: time, sequence: BigInt(sequence), padding });
   });
-  const metadata = `${HEAD}${TYPES}${streamBlock()}${events.join("")}`;
+  const metadata = `${HEAD}${TYPES}${tail}${streamBlock()}${events.join("")}`;
   const directory = writeTrace(join(root, name), { metadata, stream: Buffer.concat(content) });
   const theirs = await theirText(directory);
   expect(theirs.stderr).toBe("");
