@@ -71,9 +71,10 @@ class ChromeWriter {
   }
 
   #span(span: Span, time: number, endLost: boolean): void {
-    this.#counts.spans += 1;
     const lane = this.#lanes.of(span);
     this.#lanes.end(span, time);
+    if (!this.#source.wants(span)) return;
+    this.#counts.spans += 1;
     const args = { ...tiesOf(span), ...spanArguments(span), ...(endLost ? { end_lost: true } : {}) };
     const { name } = span;
     const begin = { ...this.#at(span.start, span.thread), args };
@@ -87,6 +88,7 @@ class ChromeWriter {
   }
 
   #unfinished(span: Span): void {
+    if (!this.#source.wants(span)) return;
     this.#counts.unfinished += 1;
     const lane = this.#lanes.of(span);
     const args = { ...tiesOf(span), ...spanArguments(span), unfinished: true };

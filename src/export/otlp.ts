@@ -106,6 +106,7 @@ class OtlpWriter {
   }
 
   #span(span: Span, kind: "end" | "end_lost" | "running", time: number): void {
+    if (!this.#source.wants(span)) return;
     if (this.#signal !== "traces") {
       this.#leftOut.spans += 1;
       return;

@@ -91,9 +91,10 @@ class PerfettoWriter {
   }
 
   #span(span: Span, time: number, endLost: boolean): void {
-    this.#counts.spans += 1;
     const lane = this.#lanes.of(span);
     this.#lanes.end(span, time);
+    if (!this.#source.wants(span)) return;
+    this.#counts.spans += 1;
     const track = this.#tracks.lane(lane);
     this.#begin(span, track, endLost ? { end_lost: true } : {});
     this.#packet({
@@ -103,6 +104,7 @@ class PerfettoWriter {
   }
 
   #unfinished(span: Span): void {
+    if (!this.#source.wants(span)) return;
     this.#counts.unfinished += 1;
     this.#begin(span, this.#tracks.lane(this.#lanes.of(span)), { unfinished: true });
   }

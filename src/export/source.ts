@@ -25,9 +25,11 @@ export interface Outcome {
 export function outcomeText({ written, leftOut = {} }: Outcome): { what: string; rest: string } {
   const list = (counts: readonly [string, number][]): string =>
     counts.map(([one, count]) => plural(one, count)).join(", ");
-  const omitted = Object.entries(leftOut).filter(([, count]) => count > 0);
+  const some = (counts: Readonly<Record<string, number>>): [string, number][] =>
+    Object.entries(counts).filter(([, count]) => count > 0);
+  const [what, omitted] = [some(written), some(leftOut)];
   return {
-    what: list(Object.entries(written).filter(([, count], at) => count > 0 || at === 0)),
+    what: list(what.length > 0 ? what : Object.entries(written).slice(0, 1)),
     rest: omitted.length === 0 ? "" : `; left out: ${list(omitted)}`,
   };
 }
@@ -78,12 +80,14 @@ export class ExportSource {
   }
 
   /**
-   * Events and spans: see SpanItem. A span is there, with its end, if its begin event passes the filters. What has no
-   * time is not there, and counted in `untimed`.
+   * Events and spans: see SpanItem. Spans come as far as their names, threads and begins are wanted; at their ends,
+   * {@link wants} says whether all of the filter lets them through. What has no time is not there, and counted.
    */
   *cursor(untimed: { count: number }): Generator<SpanCursor, void, undefined> {
-    const { filter } = this;
-    const cursor = new SpanCursor(this.set, { range: filter.range, records: true });
+    const { filter, set } = this;
+    // Spans that begin in the time asked for may end after it.
+    const range = { since: filter.range.since };
+    const cursor = new SpanCursor(set, { range, records: true });
     const wanted = new WeakSet<Span>();
     let last: EventBatch["packet"] | undefined;
     while (cursor.next()) {
@@ -97,13 +101,19 @@ export class ExportSource {
         yield cursor;
       } else if (Number.isNaN(cursor.time)) {
         if (kind !== "running" && kind !== "end_lost") untimed.count += 1;
+      } else if (kind === "begin") {
+        if (!filter.mayWantSpan(cursor.span, set.base)) continue;
+        wanted.add(cursor.span);
+        yield cursor;
       } else if (kind === "end" || kind === "end_lost" || kind === "running") {
         if (wanted.has(cursor.span)) yield cursor;
-      } else if (filter.isEmpty || filter.wants(cursor.batch, cursor.at)) {
-        if (kind === "begin") wanted.add(cursor.span);
-        yield cursor;
-      }
+      } else if (filter.isEmpty || filter.wants(cursor.batch, cursor.at)) yield cursor;
     }
+  }
+
+  /** Whether a span of {@link cursor}, as far as it is known now, is to be exported. */
+  wants(span: Span): boolean {
+    return !this.filter.readsFields || this.filter.wantsSpan(span, this.set.base);
   }
 
   #tell(batch: EventBatch, withLosses: boolean): void {

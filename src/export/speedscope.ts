@@ -16,7 +16,7 @@ import { Who } from "./who.ts";
  *
  * A span that outlives the one around it is cut at that one's end, and goes on in another lane: the sums of times stay
  * right. Spans without an end go on to the trace's end, and their profile's name counts them. Events that are no spans have
- * no place in a flame graph and are left out.
+ * no place in a flame graph and are left out. Since begins are written as they come, --where sees the fields of begins only.
  *
  * The file has one profile after the other, and the trace all threads at once: what is written of each lane goes to a
  * file without a name first.
@@ -42,6 +42,8 @@ class SpeedscopeWriter {
   readonly #spool: Spool;
   readonly #lanes = new Lanes(false);
   readonly #who = new Who();
+  /** Spans that were begun in the file. */
+  readonly #open = new Set<Span>();
   readonly #profiles = new Map<Lane, Profile>();
   /** Numbers of frames, by names. */
   readonly #frames = new Map<string, number>();
@@ -58,10 +60,15 @@ class SpeedscopeWriter {
     const { kind, time } = cursor;
     if (kind === "losses") return;
     if (time > this.#last) this.#last = time;
-    if (kind === "begin") this.#put(this.#lanes.begin(cursor.span), "O", cursor.span, time);
-    else if (kind === "end" || kind === "end_lost") this.#close(cursor.span, time);
-    else if (kind === "running") this.#unfinished(cursor.span);
-    else this.#other += 1;
+    if (kind === "begin") {
+      if (!this.#source.wants(cursor.span)) return;
+      this.#open.add(cursor.span);
+      this.#put(this.#lanes.begin(cursor.span), "O", cursor.span, time);
+    } else if (kind === "end" || kind === "end_lost") {
+      if (this.#open.delete(cursor.span)) this.#close(cursor.span, time);
+    } else if (kind === "running") {
+      if (this.#open.has(cursor.span)) this.#unfinished(cursor.span);
+    } else this.#other += 1;
   }
 
   end(untimed: number): Outcome {

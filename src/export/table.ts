@@ -61,8 +61,8 @@ interface Source {
 
 /**
  * The table of the events that a filter may let through. Fields of one name and alike in type, of whichever events, are
- * one column. Where a name stands for several columns, each is called by where it is (`fields.event`) or what it
- * is (`value:f64`).
+ * one column. Where a name stands for several columns, each is called by what it
+ * is (`value:f64`); where contexts have a field of that name, or the table a column, by where it is (`fields.tid`).
  */
 export class Table {
   readonly columns: readonly TableColumn[];
@@ -217,6 +217,10 @@ function integerOfValue(value: FieldValue): bigint {
   return typeof value === "bigint" ? value : BigInt(Number(value));
 }
 
+function rank(scope: Scope): number {
+  return SCOPES.findIndex(([one]) => one === scope);
+}
+
 /** Names of columns, none of them twice, nor one of the first columns'. */
 function uniqueNames(
   columns: readonly { readonly name: string; readonly scope: Scope; readonly kind: CellKind }[],
@@ -225,7 +229,7 @@ function uniqueNames(
   const byName = Map.groupBy(columns, ({ name }) => name);
   const names = columns.map(({ name, scope, kind }) => {
     const alike = byName.get(name) ?? [];
-    const elsewhere = first.has(name) || alike.some((other) => other.scope !== scope);
+    const elsewhere = first.has(name) || alike.some((other) => rank(other.scope) < rank(scope));
     const sameScope = alike.filter((other) => other.scope === scope).length > 1;
     const place = SCOPES.find(([one]) => one === scope)?.[1] ?? "";
     return `${elsewhere ? `${place}.` : ""}${name}${sameScope ? `:${kind.replace(" ", "-")}` : ""}`;

@@ -108,6 +108,12 @@ export class EventFilter {
    * @param base of the span's times, nanoseconds since the Unix epoch
    */
   wantsSpan(span: Span, base: bigint): boolean {
+    if (!this.mayWantSpan(span, base)) return false;
+    return this.#where === undefined || this.#where((name) => fieldOfSpan(span, name));
+  }
+
+  /** As {@link wantsSpan}, apart from fields: what is known of a span from its begin on. */
+  mayWantSpan(span: Span, base: bigint): boolean {
     if (!this.wantsName(span.name)) return false;
     const { since, until } = this.range;
     if (since !== undefined || until !== undefined) {
@@ -124,7 +130,7 @@ export class EventFilter {
       )
         return false;
     }
-    return this.#where === undefined || this.#where((name) => fieldOfSpan(span, name));
+    return true;
   }
 
   /** Whether events of a batch may pass: nothing when it must be asked for each. */
