@@ -73,9 +73,9 @@ class OtlpWriter {
   }
 
   take(cursor: SpanCursor): void {
-    const { kind, time } = cursor;
+    const { kind } = cursor;
     if (kind === "begin") this.#begin(cursor.span);
-    else if (kind === "end" || kind === "end_lost" || kind === "running") this.#span(cursor.span, kind, time);
+    else if (kind === "end" || kind === "end_lost" || kind === "running") this.#span(cursor);
     else if (kind === "losses") for (const loss of cursor.losses) this.#loss(loss, cursor.stream);
     else if (kind === "counter") this.#counter(cursor);
     else this.#event(cursor);
@@ -93,7 +93,7 @@ class OtlpWriter {
   }
 
   #begin(span: Span): void {
-    const { parent, thread, id, start } = span;
+    const { parent, thread, id } = span;
     const around = parent === undefined ? undefined : this.#traceIds.get(parent);
     if (around !== undefined) {
       this.#traceIds.set(span, around);
@@ -101,11 +101,12 @@ class OtlpWriter {
     }
     const { uuid = "" } = thread.trace.traceClass;
     const spanId = this.#spanId(thread, id);
-    const hash = Bun.hash.xxHash64(`${uuid} ${spanId} ${this.#source.set.base + BigInt(start)}`);
+    const hash = Bun.hash.xxHash64(`${uuid} ${spanId} ${this.#source.beginOf(span)}`);
     this.#traceIds.set(span, hash.toString(16).padStart(16, "0") + spanId);
   }
 
-  #span(span: Span, kind: "end" | "end_lost" | "running", time: number): void {
+  #span(cursor: SpanCursor): void {
+    const { span, kind } = cursor;
     if (!this.#source.wants(span)) return;
     if (this.#signal !== "traces") {
       this.#leftOut.spans += 1;
@@ -113,15 +114,14 @@ class OtlpWriter {
     }
     if (kind === "running") this.#counts.unfinished += 1;
     else this.#counts.spans += 1;
-    const { thread, id, parentId, start } = span;
+    const { thread, id, parentId } = span;
     const ids: SpanIds = {
       traceId: this.#traceIds.get(span) ?? "",
       spanId: this.#spanId(thread, id),
       parentSpanId: parentId === 0 ? undefined : this.#spanId(thread, parentId),
     };
     const how = kind === "end" ? {} : { "buntrace.end": kind === "running" ? "unfinished" : "lost" };
-    const { base } = this.#source.set;
-    const [from, to] = [base + BigInt(start), base + BigInt(time)];
+    const [from, to] = [this.#source.beginOf(span), this.#source.timeOf(cursor)];
     const message = spanMessage(span, ids, this.#who.thread(thread), from, to, how);
     this.#batch.add(
       thread.trace,
@@ -131,14 +131,15 @@ class OtlpWriter {
     );
   }
 
-  #event({ kind, thread, time, record }: SpanCursor): void {
+  #event(cursor: SpanCursor): void {
+    const { kind, thread, record } = cursor;
     if (this.#signal !== "logs") {
       if (kind === "begin_lost") this.#leftOut.ends += 1;
       else this.#leftOut.events += 1;
       return;
     }
     this.#counts.events += 1;
-    const message = logRecord(record, this.#who.thread(thread), this.#source.set.base + BigInt(time));
+    const message = logRecord(record, this.#who.thread(thread), this.#source.timeOf(cursor));
     this.#batch.add(
       thread.trace,
       this.#who.process(thread.trace, thread.pid),
@@ -166,14 +167,15 @@ class OtlpWriter {
     );
   }
 
-  #counter({ thread, time, record }: SpanCursor): void {
+  #counter(cursor: SpanCursor): void {
+    const { thread, record } = cursor;
     if (this.#signal !== "metrics") {
       this.#leftOut.counters += 1;
       return;
     }
     this.#counts.counters += 1;
     const value = record.fields?.["value"] ?? NaN;
-    const point = dataPoint(value, this.#who.thread(thread), this.#source.set.base + BigInt(time));
+    const point = dataPoint(value, this.#who.thread(thread), this.#source.timeOf(cursor));
     const process = this.#who.process(thread.trace, thread.pid);
     this.#batch.add(thread.trace, process, categoryOf(record.name), point, record.name);
   }

@@ -65,16 +65,16 @@ class PerfettoWriter {
     const uuids = source.set.traces.map(({ traceClass, path }) => traceClass.uuid ?? path).join();
     const first = (Number(Bun.hash.xxHash64(uuids) % BigInt(MULTIPLES)) + 1) * TRACKS;
     this.#tracks = new Tracks(first, (track_descriptor) => this.#packet({ track_descriptor }));
-    const timestamp = this.#epoch(0);
+    const timestamp = source.set.base;
     const clocks = [CLOCKS.boottime, CLOCKS.realtime].map((clock_id) => ({ clock_id, timestamp }));
     const sequence_flags = SEQUENCE_FLAGS.incrementalStateCleared;
     this.#packet({ timestamp, sequence_flags, clock_snapshot: { clocks } });
   }
 
   take(cursor: SpanCursor): void {
-    const { kind, time } = cursor;
+    const { kind } = cursor;
     if (kind === "begin") this.#lanes.begin(cursor.span);
-    else if (kind === "end" || kind === "end_lost") this.#span(cursor.span, time, kind === "end_lost");
+    else if (kind === "end" || kind === "end_lost") this.#span(cursor, kind === "end_lost");
     else if (kind === "running") this.#unfinished(cursor.span);
     else if (kind === "losses") for (const loss of cursor.losses) this.#loss(loss, cursor.stream);
     else if (kind === "counter") this.#counter(cursor);
@@ -82,7 +82,7 @@ class PerfettoWriter {
       this.#counts.events += 1;
       const { record } = cursor;
       const track = this.#tracks.events(cursor.thread);
-      this.#event(this.#epoch(time), EVENT_TYPE.instant, track, record.name, argumentsOf(record));
+      this.#event(this.#source.timeOf(cursor), EVENT_TYPE.instant, track, record.name, argumentsOf(record));
     }
   }
 
@@ -90,7 +90,8 @@ class PerfettoWriter {
     return this.#counts.outcome(untimed);
   }
 
-  #span(span: Span, time: number, endLost: boolean): void {
+  #span(cursor: SpanCursor, endLost: boolean): void {
+    const { span, time } = cursor;
     const lane = this.#lanes.of(span);
     this.#lanes.end(span, time);
     if (!this.#source.wants(span)) return;
@@ -98,7 +99,7 @@ class PerfettoWriter {
     const track = this.#tracks.lane(lane);
     this.#begin(span, track, endLost ? { end_lost: true } : {});
     this.#packet({
-      timestamp: this.#epoch(time),
+      timestamp: this.#source.timeOf(cursor),
       track_event: { type: EVENT_TYPE.sliceEnd, track_uuid: track },
     });
   }
@@ -111,10 +112,11 @@ class PerfettoWriter {
 
   #begin(span: Span, track: number, more: Fields): void {
     const args = { ...tiesOf(span), ...spanArguments(span), ...more };
-    this.#event(this.#epoch(span.start), EVENT_TYPE.sliceBegin, track, span.name, args);
+    this.#event(this.#source.beginOf(span), EVENT_TYPE.sliceBegin, track, span.name, args);
   }
 
-  #counter({ record, time, thread }: SpanCursor): void {
+  #counter(cursor: SpanCursor): void {
+    const { record, thread } = cursor;
     const value = record.fields?.["value"];
     const number = Number(value);
     if (!Number.isFinite(number)) {
@@ -124,7 +126,7 @@ class PerfettoWriter {
     this.#counts.counters += 1;
     const track_uuid = this.#tracks.counter(thread, record.name);
     const track_event = { type: EVENT_TYPE.counter, track_uuid, ...counterValue(value, number) };
-    this.#packet({ timestamp: this.#epoch(time), track_event });
+    this.#packet({ timestamp: this.#source.timeOf(cursor), track_event });
   }
 
   #loss(loss: Loss, stream: Stream): void {
@@ -155,10 +157,6 @@ class PerfettoWriter {
       interned_data: hasAny(fresh) ? fresh : undefined,
       track_event,
     });
-  }
-
-  #epoch(time: number): bigint {
-    return this.#source.set.base + BigInt(time);
   }
 
   #packet(packet: Message): void {
@@ -216,9 +214,17 @@ function annotation(value: FieldValue): Message {
     case "boolean":
       return { bool_value: value };
     default:
-      if (Array.isArray(value)) return { array_values: value.map(annotation) };
-      return {
-        dict_entries: Object.entries(value).map(([name, inner]) => ({ name, ...annotation(inner) })),
-      };
+      return Array.isArray(value) ? arrayAnnotation(value) : dictAnnotation(value);
   }
+}
+
+/** Without entries there would be no value at all. */
+function arrayAnnotation(value: readonly FieldValue[]): Message {
+  return value.length === 0 ? { string_value: "[]" } : { array_values: value.map(annotation) };
+}
+
+function dictAnnotation(value: Fields): Message {
+  const entries = Object.entries(value);
+  if (entries.length === 0) return { string_value: "{}" };
+  return { dict_entries: entries.map(([name, inner]) => ({ name, ...annotation(inner) })) };
 }

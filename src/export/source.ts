@@ -1,5 +1,6 @@
 // What an export reads: the events of a trace set that pass the filters, in the order of their times, one by one or tied
 // to spans. Made by commands/export.ts, read once by the format's function.
+import { eventTime } from "../ctf/events.ts";
 import type { EventBatch, Loss, Stream } from "../ctf/stream.ts";
 import type { Trace, TraceSet } from "../ctf/trace.ts";
 import type { EventFilter } from "../report/filter.ts";
@@ -109,6 +110,18 @@ export class ExportSource {
         if (wanted.has(cursor.span)) yield cursor;
       } else if (filter.isEmpty || filter.wants(cursor.batch, cursor.at)) yield cursor;
     }
+  }
+
+  /** Nanoseconds since the Unix epoch of what a cursor is at; exact, however far from the trace's begin. */
+  timeOf(cursor: SpanCursor): bigint {
+    const { kind, time } = cursor;
+    const isEvent = kind !== "running" && kind !== "end_lost";
+    return (isEvent ? eventTime(cursor.batch, cursor.at) : undefined) ?? this.set.base + BigInt(time);
+  }
+
+  /** The same of a span's begin. */
+  beginOf({ beginRecord, start }: Span): bigint {
+    return beginRecord?.time ?? this.set.base + BigInt(start);
   }
 
   /** Whether a span of {@link cursor}, as far as it is known now, is to be exported. */
