@@ -79,7 +79,12 @@ test("LTTng's traces, with contexts", async () => {
   await lttng.start();
   const program = await lttng.compile(join(import.meta.dirname, "../ctf/programs/lttng"), "app");
   const contexts = ["vpid", "vtid", "procname"];
-  const directory = await lttng.record("export", [program, "100"], ["--subbuf-size=16k", "--num-subbuf=64"], contexts);
+  const directory = await lttng.record(
+    "export",
+    [program, "100"],
+    ["--subbuf-size=16k", "--num-subbuf=64"],
+    contexts,
+  );
   const { perfetto, logs } = await checkAll(directory, join(root, "lttng.out"));
   expect(perfetto.instants).toHaveLength(2 * (100 + 10 + 1));
   const all = perfetto.instants.find(({ name, args }) => name === "app:all" && args["tiny"] === 0n);
