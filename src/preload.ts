@@ -5,15 +5,20 @@
  * traced process, main thread and Workers. Must never be the reason that a program
  * does not run.
  */
+import { prepareChildren } from "./instrument/children.ts";
 import { instrument } from "./instrument/index.ts";
 import { nameThread } from "./record/name.ts";
-import { openRecordedSession, openSessionSync, warnOnce } from "./record/session.ts";
+import { openRecordedSession, openSessionSync, sessionWasOpened, warnOnce } from "./record/session.ts";
 import { settingsFromEnvironment } from "./record/settings.ts";
 
 try {
   const settings = settingsFromEnvironment();
-  if (settings) openRecordedSession(settings);
-  else openSessionSync();
+  // A Worker has joined its process's session as this loaded; or that is over, and stays so.
+  if (Bun.isMainThread || !sessionWasOpened()) {
+    if (settings) openRecordedSession(settings);
+    else openSessionSync();
+  }
+  prepareChildren(settings);
   nameThread(Bun.isMainThread ? "main" : workerName());
   instrument(import.meta.path);
 } catch (error) {

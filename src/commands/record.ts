@@ -43,6 +43,7 @@ interface RecordOptions {
   readonly flushPeriod?: number;
   readonly blockTimeout?: number;
   readonly sessionDir?: string;
+  readonly follow: boolean;
 }
 
 /** Adds `record` to the command line. */
@@ -87,6 +88,8 @@ export function recordCommand(program: Command): void {
       DEFAULTS.blockTimeout,
     )
     .option("--session-dir <dir>", "directory of the session file; default on tmpfs")
+    .option("--follow", "trace the Bun programs that the program starts, too (default)", true)
+    .option("--no-follow", "trace the program alone, with its Workers")
     .passThroughOptions()
     .action(record);
 }
@@ -138,7 +141,11 @@ function prepare(options: RecordOptions): {
     const sessionDir = ensureSessionDir(loaded, checked.sessionDir);
     checkRoom(sessionDir, checked.subBufferSize * checked.subBuffers);
     const output = checked.output === undefined ? "null" : prepareOutput(checked.output);
-    return { settings: { ...checked, output, sessionDir, recorder: process.pid }, native: loaded };
+    const { follow } = options;
+    return {
+      settings: { ...checked, output, sessionDir, recorder: process.pid, bunOption: bunOption(), follow },
+      native: loaded,
+    };
   } catch (error) {
     throw new UserError(error instanceof Error ? error.message : String(error), EXIT_RECORDER_FAILED);
   }
@@ -155,14 +162,18 @@ function checkRoom(sessionDir: string, ringBytes: number): void {
   );
 }
 
-/** What makes every Bun program below this one record itself. */
-function environment(settings: RecordSettings): Record<string, string> {
+/** The preload as BUN_OPTIONS takes it. */
+function bunOption(): string {
   const preload = preloadPath();
   // The whole token in quotes: Bun splits the variable at white space outside them.
-  const option = /\s/.test(preload) ? `"--preload=${preload}"` : `--preload=${preload}`;
+  return /\s/.test(preload) ? `"--preload=${preload}"` : `--preload=${preload}`;
+}
+
+/** What makes every Bun program below this one record itself. */
+function environment(settings: RecordSettings): Record<string, string> {
   const before = process.env["BUN_OPTIONS"];
   return {
-    BUN_OPTIONS: before === undefined || before === "" ? option : `${option} ${before}`,
+    BUN_OPTIONS: `${settings.bunOption ?? ""} ${before ?? ""}`.trim(),
     [SETTINGS_VARIABLE]: writeSettings(settings),
   };
 }

@@ -210,9 +210,14 @@ function programName(): string {
  */
 const SESSION_VARIABLE = "BUNTRACE_SESSION";
 
+/** Whether this process has opened a session; it may be over. */
+export function sessionWasOpened(): boolean {
+  return process.env[SESSION_VARIABLE] === String(process.pid);
+}
+
 /** A Worker joins the session of its process when it loads the library. */
 function joinInWorker(): void {
-  if (Bun.isMainThread || thread.attached || process.env[SESSION_VARIABLE] !== String(process.pid)) return;
+  if (Bun.isMainThread || thread.attached || !sessionWasOpened()) return;
   const loaded = native();
   if (typeof loaded !== "string") attachThread(loaded);
 }

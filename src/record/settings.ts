@@ -117,6 +117,10 @@ export const SETTINGS_VARIABLE = "BUNTRACE_RECORD";
 export interface RecordSettings extends SessionOptions {
   /** Its pid: it collects the finished session files. */
   readonly recorder: number;
+  /** What it put in front of BUN_OPTIONS: the preload, in quotes where Bun needs them. */
+  readonly bunOption?: string;
+  /** False: programs that a recorded program starts are left alone. */
+  readonly follow?: boolean;
 }
 
 /** Settings for the environment variable. */
