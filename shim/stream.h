@@ -70,7 +70,8 @@ static inline void bt_tell_sums(const struct bt_trace *trace)
 	atomic_store(&s->bytes_written, trace->sums.bytes);
 	atomic_store(&s->records_written, trace->sums.records);
 	atomic_store(&s->discarded_told, trace->sums.discarded);
-	atomic_store(&s->streams, (uint32_t)trace->sums.streams);
+	/* Files: where nothing is written there are none. */
+	atomic_store(&s->streams, s->output == BT_TO_DISK ? (uint32_t)trace->sums.streams : 0);
 }
 
 /* Moves a ring's progress and the sums with it. One store moves the progress; who
