@@ -74,7 +74,7 @@ export function graph(paths: readonly string[], options: GraphOptions): number {
 function gather(pass: Pass): { all: Node[]; top: Node[] } {
   const nodes = new Map<SpanPath, Node>();
   const top: Node[] = [];
-  pass.spans({ inTime: false }, (cursor) => {
+  pass.spans((cursor) => {
     const { kind } = cursor;
     if (kind !== "end" && kind !== "running") return;
     const { span } = cursor;

@@ -92,7 +92,7 @@ function measureSpans(pass: Pass, trace: string, name: string): Measured {
   let isEvent = false;
   let running = 0;
   let timeless = 0;
-  pass.spans({ inTime: false }, (cursor) => {
+  pass.spans((cursor) => {
     if (cursor.kind === "event" || cursor.kind === "counter") {
       if (!isEvent && pattern.test(cursor.event.name)) isEvent = true;
       return;
@@ -137,37 +137,40 @@ function measurePairs(pass: Pass, trace: string, from: string, to: string, by: s
   let unbegun = 0;
   let fieldless = 0;
   let timeless = false;
-  pass.eventsInTime((cursor) => {
-    const { name } = cursor.event;
-    const isFirst = first.test(name);
-    const isSecond = second.test(name);
-    if (!isFirst && !isSecond) return;
-    if (isFirst) seen.first += 1;
-    if (isSecond) seen.second += 1;
-    if (Number.isNaN(cursor.time)) timeless = true;
-    const key = by === undefined ? cursor.thread : fieldOf(cursor.record, by);
-    if (key === undefined) {
-      fieldless += 1;
-      return;
-    }
-    const begun = waiting.get(key);
-    // From one event to the next of its own kind, it is both.
-    if (isSecond) {
-      if (begun !== undefined) histogram.add(cursor.time - begun);
-      else if (!isFirst) unbegun += 1;
+  pass.eventsInTime(
+    (cursor) => {
+      const { name } = cursor.event;
+      const isFirst = first.test(name);
+      const isSecond = second.test(name);
+      if (!isFirst && !isSecond) return;
+      if (isFirst) seen.first += 1;
+      if (isSecond) seen.second += 1;
+      if (Number.isNaN(cursor.time)) timeless = true;
+      const key = by === undefined ? cursor.thread : fieldOf(cursor.record, by);
+      if (key === undefined) {
+        fieldless += 1;
+        return;
+      }
+      const begun = waiting.get(key);
+      // From one event to the next of its own kind, it is both.
+      if (isSecond) {
+        if (begun !== undefined) histogram.add(cursor.time - begun);
+        else if (!isFirst) unbegun += 1;
+        waiting.delete(key);
+      }
+      if (!isFirst) return;
+      if (begun !== undefined && !isSecond) replaced += 1;
+      // Taken out first, so that the order is that of the times.
       waiting.delete(key);
-    }
-    if (!isFirst) return;
-    if (begun !== undefined && !isSecond) replaced += 1;
-    // Taken out first, so that the order is that of the times.
-    waiting.delete(key);
-    if (waiting.size >= MAX_WAITING) {
-      const [oldest] = waiting.keys();
-      waiting.delete(oldest);
-      replaced += 1;
-    }
-    waiting.set(key, cursor.time);
-  });
+      if (waiting.size >= MAX_WAITING) {
+        const [oldest] = waiting.keys();
+        waiting.delete(oldest);
+        replaced += 1;
+      }
+      waiting.set(key, cursor.time);
+    },
+    by === undefined ? [] : [by],
+  );
   for (const [name, count] of [
     [from, seen.first],
     [to, seen.second],

@@ -8,7 +8,7 @@ import type { TraceSet } from "../ctf/trace.ts";
 import type { EventClass } from "../ctf/types.ts";
 import type { Span } from "../spans/index.ts";
 import { parseTime } from "./time-text.ts";
-import { type Predicate, parseWhere } from "./where.ts";
+import { fieldsInWhere, type Predicate, parseWhere } from "./where.ts";
 
 /** The filter options as the command line gives them. */
 export interface FilterOptions {
@@ -51,6 +51,8 @@ const THREAD_NAMES = ["thread_name", "procname", "pthread_id"];
 export class EventFilter {
   /** The times asked for, to pass over packets by. */
   readonly range: TimeRange;
+  /** The names of the fields that decide. */
+  readonly fields: readonly string[];
   readonly #names: readonly RegExp[];
   readonly #threads: readonly string[];
   readonly #threadNames: readonly RegExp[];
@@ -66,6 +68,7 @@ export class EventFilter {
     this.#names = (options.event ?? []).map(globPattern);
     this.#threads = options.thread ?? [];
     this.#threadNames = this.#threads.map(globPattern);
+    this.fields = options.where === undefined ? [] : fieldsInWhere(options.where);
     this.#where = options.where === undefined ? undefined : parseWhere(options.where);
   }
 
@@ -79,11 +82,6 @@ export class EventFilter {
       since === undefined &&
       until === undefined
     );
-  }
-
-  /** Whether fields decide. */
-  get readsFields(): boolean {
-    return this.#where !== undefined;
   }
 
   /** Whether events of a class may pass. */

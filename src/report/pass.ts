@@ -1,7 +1,7 @@
 // One pass over traces, for commands that read all of them and then print: opens them, chooses by the filter options, shows
 // progress, and tells losses and damage. Called by report, hist, graph and diff.
 import { openTraces, type TraceSet } from "../ctf/trace.ts";
-import { type CursorOptions, SpanCursor } from "../spans/index.ts";
+import { SpanCursor } from "../spans/index.ts";
 import { EventFilter, type FilterOptions } from "./filter.ts";
 import { exitStatusOf } from "./losses.ts";
 import { Progress } from "./progress.ts";
@@ -47,25 +47,32 @@ export class Pass {
 
   /**
    * Reads on to the end. Calls `visit` for the events that pass, and for the spans that do when they end, or when their
-   * ends are found to be lost, or at the end for those that run: see SpanCursor.kind.
+   * ends are found to be lost, or at the end for those that run: see SpanCursor.kind. They come stream after stream.
+   *
+   * @param fields names of the fields that records must have
    */
-  spans(options: CursorOptions, visit: (cursor: SpanCursor) => void): void {
+  spans(visit: (cursor: SpanCursor) => void, fields: readonly string[] = []): void {
     const { filter, set } = this;
     // Spans begun in time end later: only what is before can be passed over.
     const { since } = filter.range;
-    const records = options.records === true || filter.readsFields;
-    const cursor = new SpanCursor(set, { ...options, records, range: { since } });
-    const all = filter.isEmpty;
+    const all = [...fields, ...filter.fields];
+    const cursor = new SpanCursor(set, {
+      range: { since },
+      inTime: false,
+      records: all.length > 0,
+      fields: all,
+    });
+    const everything = filter.isEmpty;
     this.#read(cursor, () => {
       switch (cursor.kind) {
         case "event":
         case "counter":
-          if (!all && !filter.wants(cursor.batch, cursor.at)) return;
+          if (!everything && !filter.wants(cursor.batch, cursor.at)) return;
           break;
         case "end":
         case "end_lost":
         case "running":
-          if (!all && !filter.wantsSpan(cursor.span, set.base)) return;
+          if (!everything && !filter.wantsSpan(cursor.span, set.base)) return;
           if (cursor.kind === "end_lost") this.losses.ends += 1;
           break;
         case "begin_lost":
@@ -80,9 +87,9 @@ export class Pass {
   }
 
   /** Reads on to the end, and calls `visit` for the events that pass, those of spans among them, in the order of time. */
-  eventsInTime(visit: (cursor: SpanCursor) => void): void {
+  eventsInTime(visit: (cursor: SpanCursor) => void, fields: readonly string[]): void {
     const { filter, set } = this;
-    const cursor = new SpanCursor(set, { range: filter.range });
+    const cursor = new SpanCursor(set, { range: filter.range, fields });
     this.#read(cursor, () => {
       if (cursor.kind === "losses" || cursor.kind === "running" || cursor.kind === "end_lost") return;
       if (filter.isEmpty || filter.wants(cursor.batch, cursor.at)) visit(cursor);

@@ -139,6 +139,13 @@ export function parseWhere(text: string): Predicate {
   }
 }
 
+/** The names of the fields that a predicate asks for. @throws UserError as {@link parseWhere} */
+export function fieldsInWhere(text: string): string[] {
+  return tokenize(text)
+    .filter((token) => token.kind === "name")
+    .map((token) => token.text);
+}
+
 const TESTS: Readonly<Record<string, (order: number) => boolean>> = {
   "==": (order) => order === 0,
   "!=": (order) => order !== 0,

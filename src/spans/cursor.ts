@@ -6,6 +6,7 @@ import type { EventBatch, Loss, Stream, TimeRange } from "../ctf/stream.ts";
 import type { Trace, TraceSet } from "../ctf/trace.ts";
 import type { EventClass, StreamClass } from "../ctf/types.ts";
 import { type Key, keyReader, type KeyReader, saysThread } from "./keys.ts";
+import { PartialRecords } from "./partial.ts";
 import { SpanPaths } from "./paths.ts";
 import { type Role, Roles, type SpanType } from "./roles.ts";
 import type { Span } from "./span.ts";
@@ -28,6 +29,8 @@ export interface CursorOptions {
   readonly inTime?: boolean;
   /** Whether spans keep their events' records. Off by default: making them takes most of the time. */
   readonly records?: boolean;
+  /** Names of the fields that records have; all by default, which takes longer than some. */
+  readonly fields?: readonly string[] | undefined;
 }
 
 /** What is known of a trace while it is read. */
@@ -67,6 +70,7 @@ export class SpanCursor {
   untied = 0;
   readonly #set: TraceSet;
   readonly #records: boolean;
+  readonly #partial: PartialRecords | undefined;
   readonly #traces = new Map<Trace, TraceState>();
   readonly #streams = new Map<Stream, StreamState>();
   /** Readings of stream classes: their traces' roles and generated readers. */
@@ -90,8 +94,9 @@ export class SpanCursor {
   readonly #key: Key = { id: 0, parent: 0, failed: 0, thread: 0, value: 0 };
 
   constructor(set: TraceSet, options: CursorOptions = {}) {
-    const { range = {}, streams = set.streams, inTime = true, records = false } = options;
+    const { range = {}, streams = set.streams, inTime = true, records = false, fields } = options;
     this.#set = set;
+    this.#partial = fields === undefined ? undefined : new PartialRecords(fields);
     this.#records = records;
     for (const trace of set.traces) {
       const roles = new Roles(trace.traceClass);
@@ -118,9 +123,9 @@ export class SpanCursor {
     return eventClassAt(this.batch, this.#at);
   }
 
-  /** The event as a record of its own: the slow form. */
+  /** The event as a record of its own, with the fields asked for: the slow form. */
   get record(): EventRecord {
-    return eventRecord(this.batch, this.#at);
+    return this.#partial?.record(this.batch, this.#at) ?? eventRecord(this.batch, this.#at);
   }
 
   /** Of kind "losses": what was lost. */
@@ -289,7 +294,7 @@ export class SpanCursor {
     const number = this.#key.thread;
     let known = of.threads.get(number);
     if (known === undefined) {
-      const { streamContext, context, packetContext } = this.record;
+      const { streamContext, context, packetContext } = eventRecord(this.batch, this.#at);
       known = new Thread(
         of.trace,
         threadOf(of.trace, [streamContext, context, packetContext]),
