@@ -1,15 +1,20 @@
 /**
  * Bundles src/preload.ts into one file with bytecode, dist/preload/preload.js: every
  * traced program loads it before its first line, and thirty source files take
- * twice as long. Run by `bun run build`; `buntrace record` uses the bundle
- * where it is there and not older than its sources.
+ * twice as long. And page/, what `buntrace open` puts into its page, into
+ * dist/page.json. Run by `bun run build`; the commands use the bundles where they
+ * are there and not older than their sources.
  */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const SRC = import.meta.dirname;
 const OUT = join(SRC, "../dist/preload");
 const BUNDLE = join(OUT, "preload.js");
+
+/** The page's program runs in browsers: its sources are no part of the package. */
+const PAGE = join(SRC, "../page");
+const PAGE_BUNDLE = join(SRC, "../dist/page.json");
 
 /** What the preload is made of. */
 const SOURCES = ["preload.ts", "record", "instrument", "ctf/fields.ts", "ctf/metadata-writer.ts"];
@@ -19,13 +24,56 @@ export function preloadPath(): string {
   return isFresh() ? BUNDLE : join(SRC, "preload.ts");
 }
 
+/** The parts of the page that are the same for every trace. */
+export interface PageParts {
+  readonly markup: string;
+  readonly style: string;
+  readonly script: string;
+}
+
+/** The parts of the page; in a checkout, bundled anew when sources have changed. */
+export async function pageParts(): Promise<PageParts> {
+  if (existsSync(PAGE) && !isPageFresh()) await bundlePage();
+  return JSON.parse(readFileSync(PAGE_BUNDLE, "utf8")) as PageParts;
+}
+
 function isFresh(): boolean {
-  if (!existsSync(BUNDLE)) return false;
-  const built = statSync(BUNDLE).mtimeMs;
-  return SOURCES.flatMap((name) => {
-    const path = join(SRC, name);
-    return statSync(path).isDirectory() ? readdirSync(path).map((file) => join(path, file)) : [path];
-  }).every((file) => statSync(file).mtimeMs <= built);
+  return isNewer(
+    BUNDLE,
+    SOURCES.map((name) => join(SRC, name)),
+  );
+}
+
+function isPageFresh(): boolean {
+  return isNewer(PAGE_BUNDLE, [PAGE, join(SRC, "open/format.ts")]);
+}
+
+/** Whether a bundle is there and not older than its sources: files, or directories of files. */
+function isNewer(bundle: string, sources: readonly string[]): boolean {
+  if (!existsSync(bundle)) return false;
+  const built = statSync(bundle).mtimeMs;
+  return sources
+    .flatMap((path) =>
+      statSync(path).isDirectory() ? readdirSync(path).map((file) => join(path, file)) : [path],
+    )
+    .every((file) => statSync(file).mtimeMs <= built);
+}
+
+/** Bundles the page. @throws Error when a source does not build. */
+export async function bundlePage(): Promise<void> {
+  const { outputs } = await Bun.build({
+    entrypoints: [join(PAGE, "main.ts")],
+    target: "browser",
+    format: "esm",
+    minify: true,
+  });
+  const parts: PageParts = {
+    markup: readFileSync(join(PAGE, "index.html"), "utf8"),
+    style: readFileSync(join(PAGE, "style.css"), "utf8"),
+    script: (await outputs[0]?.text()) ?? "",
+  };
+  mkdirSync(join(PAGE_BUNDLE, ".."), { recursive: true });
+  writeFileSync(PAGE_BUNDLE, JSON.stringify(parts));
 }
 
 /** Makes the bundle. @throws Error when a source does not build. */
@@ -53,7 +101,14 @@ export async function bundlePreload(): Promise<void> {
   });
 }
 
-if (import.meta.main && !(process.argv.includes("--stale") && isFresh())) {
-  console.error("bundling dist/preload ...");
-  await bundlePreload();
+if (import.meta.main) {
+  const onlyStale = process.argv.includes("--stale");
+  if (!(onlyStale && isFresh())) {
+    console.error("bundling dist/preload ...");
+    await bundlePreload();
+  }
+  if (!(onlyStale && isPageFresh())) {
+    console.error("bundling dist/page.json ...");
+    await bundlePage();
+  }
 }

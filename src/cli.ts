@@ -12,6 +12,7 @@ import { graphCommand } from "./commands/graph.ts";
 import { histCommand } from "./commands/hist.ts";
 import { infoCommand } from "./commands/info.ts";
 import { liveCommands } from "./commands/live.ts";
+import { openCommand } from "./commands/open.ts";
 import { printCommand } from "./commands/print.ts";
 import { recordCommand } from "./commands/record.ts";
 import { reportCommand } from "./commands/report.ts";
@@ -37,6 +38,7 @@ for (const add of [
   diffCommand,
   infoCommand,
   exportCommand,
+  openCommand,
   liveCommands,
 ])
   add(program);

@@ -1,0 +1,193 @@
+/** The table of span names, and the histogram of the durations of one. */
+import { binOf, binStart, type SpanNameHeader } from "../src/open/format.ts";
+import { byId, html, svg } from "./dom.ts";
+import type { Model } from "./model.ts";
+import { count, duration, many, shortDuration, shortNumber } from "./text.ts";
+import { setFill } from "./theme.ts";
+import type { Selection } from "./view.ts";
+
+const SHARES = [0.5, 0.9, 0.99, 0.999] as const;
+
+/** The drawing's height and the room around its bars, CSS pixels. */
+const HEIGHT = 190;
+const BOTTOM = 28;
+const TOP = 26;
+const PADDING = 14;
+
+/** The tab. */
+export class Latency {
+  readonly #model: Model;
+  readonly #go: (selection: Selection) => void;
+  readonly #table = byId("names", HTMLElement);
+  readonly #histogram = byId("histogram", HTMLElement);
+  #chosen = 0;
+
+  constructor(model: Model, go: (selection: Selection) => void) {
+    this.#model = model;
+    this.#go = go;
+    const byTotal = [...model.header.spanNames.entries()].sort(
+      ([, one], [, other]) => other.total - one.total,
+    );
+    this.#chosen = byTotal[0]?.[0] ?? 0;
+    const head = ["span", "count", "failed", "running", "p50", "p99", "longest", "total"];
+    this.#table.replaceChildren(
+      html(
+        "table",
+        {},
+        html("thead", {}, html("tr", {}, ...head.map((text) => html("th", { scope: "col" }, text)))),
+        html("tbody", {}, ...byTotal.map(([index, name]) => this.#row(index, name))),
+      ),
+    );
+    if (byTotal.length === 0)
+      this.#table.replaceChildren(html("p", { class: "faint" }, "There are no spans in this trace."));
+    else new ResizeObserver(() => this.choose(this.#chosen)).observe(this.#histogram);
+  }
+
+  /** Shows the histogram of a name. */
+  choose(name: number): void {
+    const sums = this.#model.header.spanNames[name];
+    if (sums === undefined) return;
+    this.#chosen = name;
+    for (const row of this.#table.querySelectorAll("tbody tr")) {
+      row.setAttribute("aria-selected", String(row.getAttribute("data-name") === String(name)));
+    }
+    this.#histogram.replaceChildren(...this.#draw(sums));
+  }
+
+  #row(index: number, name: SpanNameHeader): Node {
+    const cell = (text: string): Node => html("td", {}, text);
+    const dot = html("i", { class: "dot" });
+    setFill(dot, index);
+    return html(
+      "tr",
+      { "data-name": index, "aria-selected": "false", on: { click: () => this.choose(index) } },
+      html("th", { scope: "row" }, dot, html("button", { class: "link" }, name.name)),
+      cell(count(name.count)),
+      html("td", { class: name.failed > 0 ? "failed" : "none" }, count(name.failed)),
+      html("td", { class: name.unfinished > 0 ? "running" : "none" }, count(name.unfinished)),
+      cell(shortDuration(quantile(name, 0.5))),
+      cell(shortDuration(quantile(name, 0.99))),
+      cell(shortDuration(name.longest)),
+      cell(duration(name.total, 1)),
+    );
+  }
+
+  #draw(name: SpanNameHeader): Node[] {
+    const title = html(
+      "p",
+      { class: "title" },
+      html("b", {}, name.name),
+      ` ${many(name.count, "span")}, ${duration(name.shortest)} to ${duration(name.longest)}, ${duration(name.total / (name.count || 1))} on average`,
+    );
+    if (name.count === 0) return [title];
+    const first = (name.bins[0]?.[0] ?? 0) - 1;
+    const last = (name.bins.at(-1)?.[0] ?? 0) + 2;
+    const most = Math.max(...name.bins.map(([, many]) => many));
+    const width = Math.max(260, this.#histogram.clientWidth - 2 * PADDING);
+    const x = (bin: number): number => ((bin - first) / (last - first)) * width;
+    const bars = name.bins.map(([bin, spans]) => {
+      const bar = Math.max(1.5, (spans / most) * (HEIGHT - BOTTOM - TOP));
+      const text = `${duration(binStart(bin))} to ${duration(binStart(bin + 1))}: ${many(spans, "span")}`;
+      return svg(
+        "rect",
+        {
+          x: x(bin),
+          y: HEIGHT - BOTTOM - bar,
+          width: Math.max(0.8, x(bin + 1) - x(bin) - 0.6),
+          height: bar,
+          class: "bar",
+          "data-bin": bin,
+          "data-count": spans,
+          on: { click: () => this.#goToOne(bin) },
+        },
+        svg("title", {}, text),
+      );
+    });
+    const drawing = svg(
+      "svg",
+      {
+        width,
+        height: HEIGHT,
+        role: "img",
+        "aria-label": `Durations of ${name.name}: ${SHARES.map((share) => `${share * 100} % below ${duration(quantile(name, share))}`).join(", ")}`,
+      },
+      svg("line", { x1: 0, x2: width, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM, class: "axis" }),
+      svg("text", { x: 0, y: 11, class: "label" }, `${shortNumber(most)} spans`),
+      ...this.#axis(first, last, width, x),
+      ...bars,
+      ...quantileMarks(name, x),
+    );
+    const hint = html(
+      "p",
+      { class: "faint" },
+      "Click a bar to go to a span of that duration; again for the next one.",
+    );
+    return [title, drawing, hint];
+  }
+
+  #axis(first: number, last: number, width: number, x: (bin: number) => number): Node[] {
+    const marks: Node[] = [];
+    let before = -Infinity;
+    for (let power = 1; power < 1e16; power *= 10) {
+      for (const step of [1, 2, 5]) {
+        const bin = Math.log2(power * step) * 16;
+        if (bin < first || bin > last || x(bin) - before < 56 || x(bin) > width - 30) continue;
+        before = x(bin);
+        marks.push(
+          svg("line", {
+            x1: x(bin),
+            x2: x(bin),
+            y1: HEIGHT - BOTTOM,
+            y2: HEIGHT - BOTTOM + 5,
+            class: "axis",
+          }),
+          svg("text", { x: x(bin), y: HEIGHT - 9, class: "label middle" }, duration(power * step, 0)),
+        );
+      }
+    }
+    return marks;
+  }
+
+  /** Where the search for the next span of a bin goes on. */
+  #next = 0;
+
+  #goToOne(bin: number): void {
+    const model = this.#model;
+    for (let step = 0; step < model.spanCount; step += 1) {
+      const span = (this.#next + step) % model.spanCount;
+      if (model.spanName[span] !== this.#chosen || (model.spanEnd[span] ?? -1) < 0) continue;
+      if (binOf((model.spanStop[span] ?? 0) - (model.spanStart[span] ?? 0)) !== bin) continue;
+      this.#next = span + 1;
+      this.#go({ kind: "span", span });
+      return;
+    }
+  }
+}
+
+function quantileMarks(name: SpanNameHeader, x: (bin: number) => number): Node[] {
+  let before = Infinity;
+  return SHARES.toReversed().flatMap((share) => {
+    const place = x(Math.log2(Math.max(1, quantile(name, share))) * 16);
+    const text = `p${share * 100}`;
+    const isNear = before - place < 34;
+    if (!isNear) before = place;
+    return [
+      svg(
+        "line",
+        { x1: place, x2: place, y1: TOP - 4, y2: HEIGHT - BOTTOM, class: "quantile" },
+        svg("title", {}, `${text}: ${duration(quantile(name, share))}`),
+      ),
+      ...(isNear ? [] : [svg("text", { x: place, y: TOP - 9, class: "label middle" }, text)]),
+    ];
+  });
+}
+
+/** A duration that a share of the spans does not exceed: the end of its bin, at most 4.4 % too long. */
+export function quantile({ bins, count: all, longest }: SpanNameHeader, share: number): number {
+  let rest = Math.ceil(all * share);
+  for (const [bin, many] of bins) {
+    rest -= many;
+    if (rest <= 0) return Math.min(longest, binStart(bin + 1));
+  }
+  return longest;
+}

@@ -1,0 +1,92 @@
+/** `buntrace open`: a trace as a page for the browser. Runs in the command's process. */
+import { type Command, InvalidArgumentError } from "commander";
+import { basename, resolve } from "node:path";
+
+import { openTraces } from "../ctf/index.ts";
+import { EXIT_ERROR, UserError } from "../errors.ts";
+import { pageOf } from "../open/html.ts";
+import { DEFAULT_LIMIT, prepare } from "../open/prepare.ts";
+import { serve } from "../open/serve.ts";
+import { addFilterOptions, type FilterOptions } from "../report/filter.ts";
+import { exitStatusOf } from "../report/losses.ts";
+import { bytesText, countText, many } from "../report/summary.ts";
+
+interface OpenOptions extends FilterOptions {
+  readonly export?: string;
+  readonly browser: boolean;
+  readonly limit: number;
+}
+
+/** Adds the command to the program. */
+export function openCommand(program: Command): void {
+  const command = program
+    .command("open")
+    .description("show traces in the browser: timeline, flame graph, latencies, events")
+    .argument("[traces...]", "directories of traces", ["buntrace.data"])
+    .option("--export <file>", "write the page to a file, and do not open it")
+    .option("--no-browser", "print the page's address only")
+    .option(
+      "--limit <events>",
+      "show at most so many events one by one, the rest as density",
+      whole,
+      DEFAULT_LIMIT,
+    )
+    .option("--utc", "show and read times in UTC, not in the local zone");
+  addFilterOptions(command).action(async (paths: string[], options: OpenOptions) => {
+    process.exitCode = await open(paths, options);
+  });
+}
+
+/**
+ * Writes the page to a file, or serves it until SIGINT or SIGTERM.
+ *
+ * @returns the exit status
+ * @throws UserError for a trace that cannot be read, or a file that cannot be written
+ */
+export async function open(paths: readonly string[], options: OpenOptions): Promise<number> {
+  const set = openTraces(paths);
+  const title = paths.map((path) => basename(resolve(path))).join(", ");
+  const { bytes, events, shown } = prepare(set, options, title, options.limit);
+  set.close();
+  const page = await pageOf(bytes);
+  for (const { message } of set.problems) process.stderr.write(`warning: ${message}\n`);
+  const reduced = shown === events ? "" : ` (${countText(shown)} of them one by one)`;
+  const what = `buntrace: ${many(events, "event")}${reduced}, a page of ${bytesText(page.size)}`;
+  if (options.export !== undefined) {
+    try {
+      await Bun.write(options.export, page);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new UserError(`${options.export} cannot be written: ${reason}`, EXIT_ERROR);
+    }
+    process.stderr.write(`${what} -> ${options.export}\n`);
+    return exitStatusOf(set.problems);
+  }
+  const served = serve(page);
+  console.log(served.url);
+  process.stderr.write(`${what}; Ctrl+C ends it\n`);
+  if (options.browser) startBrowser(served.url);
+  await new Promise<void>((stop) => {
+    process.once("SIGINT", stop);
+    process.once("SIGTERM", stop);
+  });
+  await served.stop();
+  return exitStatusOf(set.problems);
+}
+
+/** Opens an address as the desktop does it; where it cannot, the address was printed. */
+function startBrowser(url: string): void {
+  const opener = process.platform === "darwin" ? "open" : "xdg-open";
+  try {
+    Bun.spawn([opener, url], { stdin: "ignore", stdout: "ignore", stderr: "ignore" }).unref();
+  } catch {
+    process.stderr.write(`buntrace: there is no ${opener}: open the address yourself\n`);
+  }
+}
+
+function whole(value: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError("It is a whole number from 1 on.");
+  return number;
+}

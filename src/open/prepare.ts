@@ -1,0 +1,108 @@
+/**
+ * Turns a trace into the data of the page: two readings, then one run of bytes (format.ts). Called by
+ * the command.
+ */
+import type { TraceSet } from "../ctf/trace.ts";
+import type { FilterOptions } from "../report/filter.ts";
+import { countText, many } from "../report/summary.ts";
+import { Progress } from "../report/progress.ts";
+import { type Choice, choose } from "./choice.ts";
+import { Bytes, Texts } from "./columns.ts";
+import { type Header, HEADER_AT } from "./format.ts";
+import { Gatherer } from "./gather.ts";
+import { MAX_LANES } from "./lanes.ts";
+import { survey, Wanted } from "./survey.ts";
+import { processName } from "./tracks.ts";
+
+/**
+ * Events shown one by one, unless the user wants another number: the page has some 10 bytes of each in
+ * its file and 40 in its memory.
+ */
+export const DEFAULT_LIMIT = 6_000_000;
+
+/** Problems of the data that the page tells one by one. */
+const MAX_PROBLEMS = 20;
+
+/** The page's data, and what was in the trace and is shown. */
+export interface Prepared {
+  readonly bytes: readonly Uint8Array[];
+  readonly events: number;
+  readonly shown: number;
+}
+
+/** Prepares a trace. @param limit of the events that are shown one by one */
+export function prepare(set: TraceSet, options: FilterOptions, title: string, limit: number): Prepared {
+  const wanted = new Wanted(options, set);
+  const found = withProgress(set, (progress) => survey(set, wanted, (batch) => progress.at(batch)));
+  const choice = choose(found, ({ emfUri }) => emfUri === "buntrace:counter", limit);
+  const texts = new Texts();
+  const gatherer = new Gatherer(set, found, choice, wanted, texts);
+  withProgress(set, (progress) => gatherer.run((batch) => progress.at(batch)));
+
+  const bytes = new Bytes();
+  const flame = gatherer.sums.flame();
+  const packed = gatherer.pack(bytes);
+  const list = Buffer.from(JSON.stringify(texts.all));
+  const header: Header = {
+    title: title.toWellFormed(),
+    processes: set.traces.map(processName),
+    base: String(set.base),
+    utc: options.utc === true,
+    begin: found.begin,
+    end: found.end,
+    events: found.total,
+    shown: gatherer.shown,
+    notes: notesOf(set, gatherer, choice, texts, found.total),
+    maxLanes: MAX_LANES,
+    tracks: gatherer.tracks.all.map((track) => track.header(set)),
+    spanNames: gatherer.sums.names(),
+    flame,
+    uncertain: gatherer.uncertain,
+    texts: bytes.add(list, texts.all.length),
+    ...packed,
+  };
+  const head = Buffer.from(JSON.stringify(header));
+  const length = new Uint8Array(HEADER_AT);
+  new DataView(length.buffer).setUint32(0, head.length, true);
+  return { bytes: [length, head, ...bytes.parts], events: found.total, shown: gatherer.shown };
+}
+
+function withProgress<R>(set: TraceSet, read: (progress: Progress) => R): R {
+  const progress = new Progress(set, true);
+  try {
+    return read(progress);
+  } finally {
+    progress.end();
+  }
+}
+
+/** What was left out or is uncertain. */
+function notesOf(set: TraceSet, gatherer: Gatherer, choice: Choice, texts: Texts, events: number): string[] {
+  const { shown, untied, timeless, tracks } = gatherer;
+  const notes: string[] = [];
+  const note = (count: number, text: string): void => {
+    if (count > 0) notes.push(text);
+  };
+  if (choice.note !== undefined) {
+    notes.push(
+      `${countText(shown)} of ${countText(events)} events are shown one by one; the rest as density (grey). ` +
+        `Shown ${choice.note}. Sums, histograms and the flame graph are of all.`,
+    );
+  }
+  note(untied, `${many(untied, "span event")} without the other end in the trace: shown as single events.`);
+  note(timeless, `${many(timeless, "event")} without a time: shown at the time of the event before.`);
+  const crowded = tracks.all.reduce((sum, { lanes }) => sum + lanes.crowded, 0);
+  note(
+    crowded,
+    `${many(crowded, "span")} ran beside ${MAX_LANES} others of the thread: drawn in its last row.`,
+  );
+  note(texts.cut, `${many(texts.cut, "long text")} cut.`);
+  note(texts.left, `${many(texts.left, "text")} left out: there are too many different ones.`);
+  const { problems } = set;
+  notes.push(...problems.slice(0, MAX_PROBLEMS).map(({ message }) => message.toWellFormed()));
+  note(
+    problems.length - MAX_PROBLEMS,
+    `${many(problems.length - MAX_PROBLEMS, "more problem")} in the data.`,
+  );
+  return notes;
+}

@@ -1,0 +1,142 @@
+/**
+ * The first reading of a trace for `buntrace open`: which spans pass the filter, how long they are and
+ * how many events there are, so that the second reading (gather.ts) knows at each event whether it is
+ * shown. Memory: two bytes a span.
+ */
+import type { EventBatch } from "../ctf/stream.ts";
+import type { TraceSet } from "../ctf/trace.ts";
+import type { EventClass } from "../ctf/types.ts";
+import { EventFilter, type FilterOptions } from "../report/filter.ts";
+import { type Span, SpanCursor } from "../spans/index.ts";
+import { binOf } from "./format.ts";
+
+/** What is known of a span: not wanted, how long it is (its bin and one), or that it is always shown. */
+export const UNWANTED = 0;
+export const ALWAYS = 0xffff;
+
+/** Events of a block, in whose number the last moment is found. */
+export const BLOCK_EVENTS = 1024;
+
+/** What the first reading found. */
+export interface Survey {
+  /** Of each span, in the order of begins: one of the above, or its bin and one. */
+  readonly spans: Uint16Array;
+  /** Wanted events that belong to no span, by class. */
+  readonly events: ReadonlyMap<EventClass, number>;
+  /** Wanted events, all together. */
+  readonly total: number;
+  /** Wanted events of each block of the trace's events. */
+  readonly blocks: readonly number[];
+  /** Nanoseconds after the set's base. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Whether an event or a span passes the filter's options; a span does when its begin or its end does. */
+export class Wanted {
+  readonly #filter: EventFilter;
+  readonly #isEmpty: boolean;
+  readonly #since: number;
+  readonly #until: number;
+
+  /** @throws UserError for an option that cannot be understood */
+  constructor(options: FilterOptions, set: TraceSet) {
+    const { since, until } = new EventFilter(options, set).range;
+    // Of spans, begins before the range and ends after it count: times are looked at here.
+    const { since: _since, until: _until, ...others } = options;
+    this.#filter = new EventFilter(others, set);
+    this.#isEmpty = this.#filter.isEmpty;
+    this.#since = since === undefined ? -Infinity : Number(since - set.base);
+    this.#until = until === undefined ? Infinity : Number(until - set.base);
+  }
+
+  /** Whether an event's name, thread and fields pass. */
+  passes(batch: EventBatch, at: number): boolean {
+    return this.#isEmpty || this.#filter.wants(batch, at);
+  }
+
+  /** Whether something from one time to another is in the range; what has no time is. */
+  inRange(from: number, to: number): boolean {
+    return !(to < this.#since) && !(from > this.#until);
+  }
+}
+
+/** A running span. */
+interface Open {
+  readonly ordinal: number;
+  readonly block: number;
+  passes: boolean;
+}
+
+/** Reads a trace for the first time. @param onBatch is told how far it is */
+export function survey(set: TraceSet, wanted: Wanted, onBatch: (batch: EventBatch) => void): Survey {
+  const cursor = new SpanCursor(set);
+  const open = new Map<Span, Open>();
+  const events = new Map<EventClass, number>();
+  const blocks: number[] = [];
+  let spans = new Uint16Array(1024);
+  let spanCount = 0;
+  let eventCount = 0;
+  let total = 0;
+  let [begin, end] = [Infinity, -Infinity];
+  let packet: unknown;
+
+  const countAt = (block: number): void => {
+    blocks[block] = (blocks[block] ?? 0) + 1;
+    total += 1;
+  };
+  const include = (from: number, to: number): void => {
+    if (from < begin) begin = from;
+    if (to > end) end = to;
+  };
+  const close = (span: Span, passes: boolean, code: number): Open | undefined => {
+    const state = open.get(span);
+    open.delete(span);
+    if (state === undefined || !(state.passes || passes)) return undefined;
+    if (!wanted.inRange(span.start, cursor.time)) return undefined;
+    spans[state.ordinal] = code;
+    countAt(state.block);
+    include(span.start, cursor.time);
+    return state;
+  };
+
+  while (cursor.next()) {
+    const { kind, time } = cursor;
+    if (kind === "losses") continue;
+    if (kind === "running" || kind === "end_lost") {
+      close(cursor.span, false, ALWAYS);
+      continue;
+    }
+    const { batch } = cursor;
+    if (batch.packet !== packet) {
+      packet = batch.packet;
+      onBatch(batch);
+    }
+    const block = Math.floor(eventCount / BLOCK_EVENTS);
+    eventCount += 1;
+    if (kind === "begin") {
+      if (spanCount === spans.length) {
+        const before = spans;
+        spans = new Uint16Array(before.length * 2);
+        spans.set(before);
+      }
+      const passes = wanted.passes(batch, cursor.at);
+      open.set(cursor.span, { ordinal: spanCount, block, passes });
+      spanCount += 1;
+      continue;
+    }
+    const passes = wanted.passes(batch, cursor.at);
+    if (kind === "end") {
+      const { span } = cursor;
+      const code = span.failed ? ALWAYS : binOf(span.duration) + 1;
+      if (close(span, passes, code) !== undefined) countAt(block);
+    } else if (passes && wanted.inRange(time, time)) {
+      const { event } = cursor;
+      events.set(event, (events.get(event) ?? 0) + 1);
+      countAt(block);
+      include(time, time);
+    }
+  }
+  if (begin > end) [begin, end] = [0, 0];
+  return { spans: spans.subarray(0, spanCount), events, total, blocks, begin, end };
+}
