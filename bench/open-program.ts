@@ -23,7 +23,7 @@ const cacheMiss = load.tracepoint("cache_miss", [["key", "u32"]]);
 const depth = load.counter("depth", "u32");
 
 const session = await openSession({ output, mode: "block", enable: ["load:*"] });
-const ids = new Array<number>(SLOTS).fill(0);
+const ids = Array.from({ length: SLOTS }, () => 0);
 const paths = Array.from({ length: 200 }, (_none, at) => `/items/${at}`);
 let random = 12345;
 let emitted = 0;

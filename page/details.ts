@@ -63,10 +63,12 @@ export class Details {
     const begin = model.spanBegin[span] ?? 0;
     const end = model.spanEnd[span] ?? -1;
     const parent = model.spanParent[span] ?? -1;
+    const exact =
+      stop - start < 1000 ? duration(stop - start) : `${duration(stop - start)} = ${count(stop - start)} ns`;
     const length = {
-      ended: duration(stop - start),
-      failed: duration(stop - start),
-      running: `${duration(stop - start)} until the recording ended`,
+      ended: exact,
+      failed: exact,
+      running: `${exact} until the recording ended`,
       uncertain: "unknown: events of this thread were lost after it began",
     }[ending];
     this.#show(
@@ -217,13 +219,7 @@ export class Details {
       running.length > MAX_LISTED
         ? html("p", { class: "faint" }, `the last ${MAX_LISTED} begun are listed`)
         : undefined,
-      header.uncertain.length === 0
-        ? undefined
-        : html(
-            "p",
-            { class: "faint" },
-            `${many(header.uncertain.length, "more span")} may have ended among events that were lost.`,
-          ),
+      ...this.#perhapsRunning(),
       html("h3", {}, "The last events, latest first"),
       html(
         "ul",
@@ -234,6 +230,22 @@ export class Details {
         ? html("p", { class: "faint" }, "Some events of this trace were lost: see the red bands.")
         : undefined,
     );
+  }
+
+  /** Spans that may have been running as well, where events were lost. */
+  #perhapsRunning(): Node[] {
+    const { uncertain } = this.#model.header;
+    if (uncertain.length === 0) return [];
+    const last = uncertain.slice(-MAX_LISTED).reverse();
+    return [
+      html("h3", {}, `Perhaps running: ${many(uncertain.length, "span")}`),
+      html("p", { class: "faint" }, "Their ends are not in the trace; they may be among the lost events."),
+      html(
+        "ul",
+        { class: "list", "aria-label": "Perhaps running at the end" },
+        ...last.map(([span]) => html("li", {}, this.#spanButton(span))),
+      ),
+    ];
   }
 
   #eventButton(event: number): Node {

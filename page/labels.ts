@@ -38,8 +38,12 @@ export function drawLabels(frame: Frame, drawn: readonly DrawnRow[], ratio: numb
   let left = MAX_LABELS;
   for (const { row, top, wide } of drawn) {
     const middle = top + row.height / 2 - 0.5;
+    let end = 0;
     for (const span of wide) {
       if (left === 0) break;
+      // Where ends are lost, spans may lie on each other.
+      if (span.left < end) continue;
+      end = span.right;
       left -= Number(
         drawSpanLabel(frame, span.span, gutter + span.left / ratio, gutter + span.right / ratio, middle),
       );
@@ -95,7 +99,9 @@ function drawRowName({ context, theme, model, gutter, width }: Frame, { row, top
     const lost = (track?.losses ?? []).reduce((sum, { count: many }) => sum + (many ?? 0), 0);
     const unknown = track?.losses.some(({ count: many }) => many === null) === true;
     context.fillStyle = theme.faint.css;
-    const facts = `${count(row.events)} events`;
+    const hidden = (track?.density ?? []).reduce((sum, some) => sum + some, 0);
+    const all = `${count(row.events + hidden)} events`;
+    const facts = hidden === 0 ? all : `${count(row.events)} of ${all} one by one`;
     context.fillText(facts, gutter + 8, middle);
     if (lost > 0 || unknown) {
       context.fillStyle = theme.lost.css;

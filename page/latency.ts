@@ -1,17 +1,15 @@
 /** The table of span names, and the histogram of the durations of one. */
-import { binOf, binStart, type SpanNameHeader } from "../src/open/format.ts";
+import { binOf, binStart, BINS_PER_OCTAVE, PERCENTILES, type SpanNameHeader } from "../src/open/format.ts";
 import { byId, html, svg } from "./dom.ts";
 import type { Model } from "./model.ts";
 import { count, duration, many, shortDuration, shortNumber } from "./text.ts";
 import { setFill } from "./theme.ts";
 import type { Selection } from "./view.ts";
 
-const SHARES = [0.5, 0.9, 0.99, 0.999] as const;
-
 /** The drawing's height and the room around its bars, CSS pixels. */
-const HEIGHT = 190;
+const HEIGHT = 180;
 const BOTTOM = 28;
-const TOP = 26;
+const TOP = 36;
 const PADDING = 14;
 
 /** The tab. */
@@ -25,9 +23,11 @@ export class Latency {
   constructor(model: Model, go: (selection: Selection) => void) {
     this.#model = model;
     this.#go = go;
-    const byTotal = [...model.header.spanNames.entries()].sort(
-      ([, one], [, other]) => other.total - one.total,
-    );
+    const shown = new Set(model.spanName);
+    const byTotal = [...model.header.spanNames.entries()]
+      // The flame graph may know more names: of spans around those that pass the filter.
+      .filter(([index, { count: some }]) => some > 0 || shown.has(index))
+      .sort(([, one], [, other]) => other.total - one.total);
     this.#chosen = byTotal[0]?.[0] ?? 0;
     const head = ["span", "count", "failed", "running", "p50", "p99", "longest", "total"];
     this.#table.replaceChildren(
@@ -64,7 +64,7 @@ export class Latency {
       html("th", { scope: "row" }, dot, html("button", { class: "link" }, name.name)),
       cell(count(name.count)),
       html("td", { class: name.failed > 0 ? "failed" : "none" }, count(name.failed)),
-      html("td", { class: name.unfinished > 0 ? "running" : "none" }, count(name.unfinished)),
+      html("td", { class: name.running > 0 ? "running" : "none" }, count(name.running)),
       cell(shortDuration(quantile(name, 0.5))),
       cell(shortDuration(quantile(name, 0.99))),
       cell(shortDuration(name.longest)),
@@ -109,7 +109,7 @@ export class Latency {
         width,
         height: HEIGHT,
         role: "img",
-        "aria-label": `Durations of ${name.name}: ${SHARES.map((share) => `${share * 100} % below ${duration(quantile(name, share))}`).join(", ")}`,
+        "aria-label": `Durations of ${name.name}: ${PERCENTILES.map((share) => `${share * 100} % below ${duration(quantile(name, share))}`).join(", ")}`,
       },
       svg("line", { x1: 0, x2: width, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM, class: "axis" }),
       svg("text", { x: 0, y: 11, class: "label" }, `${shortNumber(most)} spans`),
@@ -130,7 +130,7 @@ export class Latency {
     let before = -Infinity;
     for (let power = 1; power < 1e16; power *= 10) {
       for (const step of [1, 2, 5]) {
-        const bin = Math.log2(power * step) * 16;
+        const bin = Math.log2(power * step) * BINS_PER_OCTAVE;
         if (bin < first || bin > last || x(bin) - before < 56 || x(bin) > width - 30) continue;
         before = x(bin);
         marks.push(
@@ -166,8 +166,8 @@ export class Latency {
 
 function quantileMarks(name: SpanNameHeader, x: (bin: number) => number): Node[] {
   let before = Infinity;
-  return SHARES.toReversed().flatMap((share) => {
-    const place = x(Math.log2(Math.max(1, quantile(name, share))) * 16);
+  return PERCENTILES.toReversed().flatMap((share) => {
+    const place = x(Math.log2(Math.max(1, quantile(name, share))) * BINS_PER_OCTAVE);
     const text = `p${share * 100}`;
     const isNear = before - place < 34;
     if (!isNear) before = place;
@@ -182,12 +182,7 @@ function quantileMarks(name: SpanNameHeader, x: (bin: number) => number): Node[]
   });
 }
 
-/** A duration that a share of the spans does not exceed: the end of its bin, at most 4.4 % too long. */
-export function quantile({ bins, count: all, longest }: SpanNameHeader, share: number): number {
-  let rest = Math.ceil(all * share);
-  for (const [bin, many] of bins) {
-    rest -= many;
-    if (rest <= 0) return Math.min(longest, binStart(bin + 1));
-  }
-  return longest;
+/** The duration that a share of the spans does not exceed, one of {@link PERCENTILES}. */
+function quantile({ percentiles }: SpanNameHeader, share: (typeof PERCENTILES)[number]): number {
+  return percentiles[PERCENTILES.indexOf(share)] ?? 0;
 }

@@ -246,7 +246,8 @@ export class Raster {
     const zero = y(0);
     let at = gallop(times, this.from, 0);
     let before: number | undefined = at > 0 ? values.values[at - 1] : undefined;
-    for (let x = 0; x < this.width; x += 1) {
+    const end = Math.min(this.width, Math.ceil(this.column(this.#model.header.end)) + 1);
+    for (let x = 0; x < end; x += 1) {
       const first = at;
       at = gallop(times, this.from + (x + 1) / this.scale, at);
       let least = before ?? Infinity;

@@ -69,8 +69,9 @@ export class Timeline {
       this.#requested = false;
       const start = performance.now();
       this.#draw();
-      // For bench/open.ts, and for those who wonder.
-      this.#canvas.dataset["frame"] = (performance.now() - start).toFixed(2);
+      // For tests, bench/open.ts, and those who wonder.
+      const { from, to } = this.#view;
+      Object.assign(this.#canvas.dataset, { from, to, frame: (performance.now() - start).toFixed(2) });
     });
   }
 

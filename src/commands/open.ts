@@ -2,13 +2,12 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { basename, resolve } from "node:path";
 
-import { openTraces } from "../ctf/index.ts";
 import { EXIT_ERROR, UserError } from "../errors.ts";
 import { pageOf } from "../open/html.ts";
 import { DEFAULT_LIMIT, prepare } from "../open/prepare.ts";
 import { serve } from "../open/serve.ts";
 import { addFilterOptions, type FilterOptions } from "../report/filter.ts";
-import { exitStatusOf } from "../report/losses.ts";
+import { Pass } from "../report/pass.ts";
 import { bytesText, countText, many } from "../report/summary.ts";
 
 interface OpenOptions extends FilterOptions {
@@ -44,12 +43,13 @@ export function openCommand(program: Command): void {
  * @throws UserError for a trace that cannot be read, or a file that cannot be written
  */
 export async function open(paths: readonly string[], options: OpenOptions): Promise<number> {
-  const set = openTraces(paths);
+  const pass = new Pass(paths, options);
+  const { set, filter } = pass;
   const title = paths.map((path) => basename(resolve(path))).join(", ");
-  const { bytes, events, shown } = prepare(set, options, title, options.limit);
-  set.close();
+  const { utc = false, limit } = options;
+  const { bytes, events, shown } = prepare(set, filter, { title, utc, limit });
+  const status = pass.end();
   const page = await pageOf(bytes);
-  for (const { message } of set.problems) process.stderr.write(`warning: ${message}\n`);
   const reduced = shown === events ? "" : ` (${countText(shown)} of them one by one)`;
   const what = `buntrace: ${many(events, "event")}${reduced}, a page of ${bytesText(page.size)}`;
   if (options.export !== undefined) {
@@ -60,7 +60,7 @@ export async function open(paths: readonly string[], options: OpenOptions): Prom
       throw new UserError(`${options.export} cannot be written: ${reason}`, EXIT_ERROR);
     }
     process.stderr.write(`${what} -> ${options.export}\n`);
-    return exitStatusOf(set.problems);
+    return status;
   }
   const served = serve(page);
   console.log(served.url);
@@ -71,7 +71,7 @@ export async function open(paths: readonly string[], options: OpenOptions): Prom
     process.once("SIGTERM", stop);
   });
   await served.stop();
-  return exitStatusOf(set.problems);
+  return status;
 }
 
 /** Opens an address as the desktop does it; where it cannot, the address was printed. */

@@ -92,6 +92,6 @@ function noteOf(least: number, every: ReadonlyMap<EventClass, number>, last: num
       ? "spans that failed or did not end"
       : `spans that failed, did not end or took ${durationText(binStart(least - 1))} or longer`;
   const thinned = [...every].filter(([, step]) => step > 1);
-  const counters = thinned.map(([{ name }, step]) => `; of ${name} every ${countText(step)}th`).join("");
+  const counters = thinned.map(([{ name }, step]) => `; of ${name} one in ${countText(step)}`).join("");
   return `one by one: the last ${countText(last)}, ${spans}, and events of rare types${counters}`;
 }

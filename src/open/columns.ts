@@ -4,6 +4,7 @@
  */
 import type { FieldValue } from "../ctf/objects.ts";
 import type { FieldType } from "../ctf/types.ts";
+import { jsonValue } from "../report/json.ts";
 import { type ColumnRef, type FieldHeader, IntWriter, MAX_INT } from "./format.ts";
 
 /** Characters of a text that are kept; nobody reads more of it in a timeline. */
@@ -126,9 +127,5 @@ export class FieldColumn {
 /** A value as text: strings as they are, structures and arrays as JSON. */
 export function fieldText(value: FieldValue | undefined): string {
   if (typeof value !== "object") return String(value ?? "").toWellFormed();
-  const plain = (_key: string, inner: unknown): unknown =>
-    typeof inner === "bigint" || (typeof inner === "number" && !Number.isFinite(inner))
-      ? String(inner)
-      : inner;
-  return JSON.stringify(value, plain).toWellFormed();
+  return JSON.stringify(value, jsonValue).toWellFormed();
 }

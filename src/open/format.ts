@@ -59,11 +59,14 @@ export interface SpanNameHeader {
   /** Ended ones; the sums are of these. */
   readonly count: number;
   readonly failed: number;
-  readonly unfinished: number;
+  /** Those that were running when the trace ended. */
+  readonly running: number;
   /** Nanoseconds. */
   readonly total: number;
   readonly shortest: number;
   readonly longest: number;
+  /** Of {@link PERCENTILES}. */
+  readonly percentiles: readonly number[];
   /** Pairs: a bin of {@link binOf} and how many spans are in it. */
   readonly bins: readonly (readonly [bin: number, count: number])[];
 }
@@ -123,6 +126,9 @@ export interface Header {
 
 /** Integers up to here are kept as they are: the difference of two, with a bit for its sign, is exact in a double. */
 export const MAX_INT = 2 ** 51;
+
+/** The shares of the spans whose longest durations are told. */
+export const PERCENTILES = [0.5, 0.9, 0.99, 0.999] as const;
 
 /** Bins of durations in each doubling: a bin's bounds are 4.4 % apart. */
 export const BINS_PER_OCTAVE = 16;

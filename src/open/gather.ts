@@ -7,13 +7,14 @@ import type { EventRecord } from "../ctf/events.ts";
 import type { EventBatch } from "../ctf/stream.ts";
 import type { TraceSet } from "../ctf/trace.ts";
 import { type EventClass, type Member } from "../ctf/types.ts";
+import type { EventFilter } from "../report/filter.ts";
 import { type Span, SpanCursor } from "../spans/index.ts";
 import type { Choice } from "./choice.ts";
 import { type Bytes, FieldColumn, type Texts } from "./columns.ts";
 import { type ClassHeader, type ClassKind, type ColumnRef, IntWriter } from "./format.ts";
 import { Numbers } from "./growing.ts";
 import { SpanSums } from "./sums.ts";
-import { type Survey, UNWANTED, type Wanted } from "./survey.ts";
+import { type Survey, UNWANTED, wantsEvent } from "./survey.ts";
 import { type Track, Tracks } from "./tracks.ts";
 
 /** An event type while its events are gathered. */
@@ -35,7 +36,7 @@ class EventColumns {
     this.kind = kind;
     const columns = (scope: "fields" | "context" | "streamContext", members: readonly Member[] = []) =>
       members
-        .filter(({ hidden }) => !hidden)
+        .filter((member) => !member.hidden && !isLength(member, members))
         .map(({ name, type }) => ({ scope, name, column: new FieldColumn(name, type, texts) }));
     this.#fields = [
       ...columns("fields", of.fields?.members),
@@ -56,12 +57,18 @@ class EventColumns {
   }
 }
 
+/** Whether a field only says how long an array is, which the array itself shows. */
+function isLength({ type }: Member, members: readonly Member[]): boolean {
+  return members.some(({ type: other }) => other.kind === "sequence" && other.length === type);
+}
+
 /** A shown span that runs. */
 interface Open {
   readonly index: number;
   readonly lane: number;
   readonly track: Track;
-  laneIsFree: boolean;
+  /** Up to when it ran for sure, when events of its thread were lost since: its row is free then. */
+  sureUntil: number | undefined;
 }
 
 /** Reads a trace for the second time. */
@@ -76,9 +83,10 @@ export class Gatherer {
   timeless = 0;
   shown = 0;
   readonly #cursor: SpanCursor;
+  readonly #base: bigint;
   readonly #survey: Survey;
   readonly #choice: Choice;
-  readonly #wanted: Wanted;
+  readonly #filter: EventFilter;
   readonly #texts: Texts;
   readonly #classes = new Map<EventClass, EventColumns>();
   readonly #eventClass = new IntWriter();
@@ -96,11 +104,12 @@ export class Gatherer {
   #spanNumber = 0;
   #time = 0;
 
-  constructor(set: TraceSet, found: Survey, choice: Choice, wanted: Wanted, texts: Texts) {
-    this.#cursor = new SpanCursor(set);
+  constructor(set: TraceSet, found: Survey, choice: Choice, filter: EventFilter, texts: Texts) {
+    this.#cursor = new SpanCursor(set, { range: { since: filter.range.since } });
+    this.#base = set.base;
     this.#survey = found;
     this.#choice = choice;
-    this.#wanted = wanted;
+    this.#filter = filter;
     this.#texts = texts;
     this.sums = new SpanSums(this.#cursor.paths);
   }
@@ -148,7 +157,7 @@ export class Gatherer {
     }
     const parent = this.#shownAround(span);
     const lane = track.lanes.take(parent?.track === track ? parent.lane : -1);
-    this.#open.set(span, { index: this.#spanEnd.length, lane, track, laneIsFree: false });
+    this.#open.set(span, { index: this.#spanEnd.length, lane, track, sureUntil: undefined });
     this.#spanBegin.push(this.shown);
     this.#spanEnd.push(-1);
     this.#spanFailed.push(0);
@@ -175,8 +184,8 @@ export class Gatherer {
 
   #event(): void {
     const cursor = this.#cursor;
-    const { kind, time } = cursor;
-    if (!this.#wanted.passes(cursor.batch, cursor.at) || !this.#wanted.inRange(time, time)) return;
+    const { kind } = cursor;
+    if (!wantsEvent(this.#filter, cursor)) return;
     if (kind === "begin_lost") this.untied += 1;
     const type = this.#classOf(kind === "counter" ? "counter" : kind === "begin_lost" ? "end" : "event");
     const track = this.tracks.of(cursor.thread, cursor.stream);
@@ -186,16 +195,16 @@ export class Gatherer {
 
   /** A span that never ended, or whose end is not in the trace. */
   #leave(span: Span): void {
-    const cursor = this.#cursor;
     const open = this.#open.get(span);
-    if (open === undefined) {
-      if (this.#hidden.delete(span)) this.sums.addUnfinished(span.name);
-      return;
+    if (open === undefined && !this.#hidden.delete(span)) return;
+    const isLost = this.#cursor.kind === "end_lost";
+    if (isLost) this.untied += 1;
+    else if (!span.endMayBeLost) this.sums.addRunning(span.name);
+    if (open === undefined) return;
+    if (isLost || span.endMayBeLost) {
+      const until = isLost ? this.#time : Math.min(span.thread.losses.until, this.#survey.end);
+      this.uncertain.push([open.index, open.sureUntil ?? until]);
     }
-    this.sums.addUnfinished(span.name);
-    if (cursor.kind === "end_lost") this.uncertain.push([open.index, this.#time]);
-    else if (span.endMayBeLost)
-      this.uncertain.push([open.index, Math.min(span.thread.losses.until, this.#survey.end)]);
     this.#close(span, open);
   }
 
@@ -203,16 +212,18 @@ export class Gatherer {
   #lose(): void {
     const { stream, losses } = this.#cursor;
     this.tracks.addLosses(stream, losses);
-    for (const open of this.#open.values()) {
-      if (open.track.stream !== stream || open.laneIsFree) continue;
+    const from = losses[0]?.from;
+    const sureUntil = from === undefined ? this.#time : Number(from - this.#base);
+    for (const [span, open] of this.#open) {
+      if (open.track.stream !== stream || open.sureUntil !== undefined) continue;
       open.track.lanes.release(open.lane);
-      open.laneIsFree = true;
+      open.sureUntil = Math.max(sureUntil, span.start);
     }
   }
 
   #close(span: Span, open: Open): void {
     this.#open.delete(span);
-    if (!open.laneIsFree) open.track.lanes.release(open.lane);
+    if (open.sureUntil === undefined) open.track.lanes.release(open.lane);
   }
 
   /** The nearest span around that is shown and runs. */

@@ -21,7 +21,7 @@ export async function pageOf(data: readonly Uint8Array[]): Promise<Blob> {
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
   ].join("; ");
-  const packed = Bun.gzipSync(Buffer.concat(data));
+  const packed = Bun.gzipSync(Buffer.concat(data), { library: "libdeflate" });
   const base64 = Buffer.from(packed.buffer, packed.byteOffset, packed.length).toString("base64");
   const parts: Readonly<Record<string, string>> = {
     "<!-- CSP -->": policy,

@@ -3,7 +3,7 @@
  * the command.
  */
 import type { TraceSet } from "../ctf/trace.ts";
-import type { FilterOptions } from "../report/filter.ts";
+import type { EventFilter } from "../report/filter.ts";
 import { countText, many } from "../report/summary.ts";
 import { Progress } from "../report/progress.ts";
 import { type Choice, choose } from "./choice.ts";
@@ -11,7 +11,7 @@ import { Bytes, Texts } from "./columns.ts";
 import { type Header, HEADER_AT } from "./format.ts";
 import { Gatherer } from "./gather.ts";
 import { MAX_LANES } from "./lanes.ts";
-import { survey, Wanted } from "./survey.ts";
+import { survey } from "./survey.ts";
 import { processName } from "./tracks.ts";
 
 /**
@@ -30,13 +30,21 @@ export interface Prepared {
   readonly shown: number;
 }
 
-/** Prepares a trace. @param limit of the events that are shown one by one */
-export function prepare(set: TraceSet, options: FilterOptions, title: string, limit: number): Prepared {
-  const wanted = new Wanted(options, set);
-  const found = withProgress(set, (progress) => survey(set, wanted, (batch) => progress.at(batch)));
+/** How to show a trace. */
+export interface PageOptions {
+  readonly title: string;
+  /** Whether wall clock times are in UTC. */
+  readonly utc: boolean;
+  /** Of the events that are shown one by one. */
+  readonly limit: number;
+}
+
+/** Prepares what passes the filter. */
+export function prepare(set: TraceSet, filter: EventFilter, { title, utc, limit }: PageOptions): Prepared {
+  const found = withProgress(set, (progress) => survey(set, filter, (batch) => progress.at(batch)));
   const choice = choose(found, ({ emfUri }) => emfUri === "buntrace:counter", limit);
   const texts = new Texts();
-  const gatherer = new Gatherer(set, found, choice, wanted, texts);
+  const gatherer = new Gatherer(set, found, choice, filter, texts);
   withProgress(set, (progress) => gatherer.run((batch) => progress.at(batch)));
 
   const bytes = new Bytes();
@@ -47,7 +55,7 @@ export function prepare(set: TraceSet, options: FilterOptions, title: string, li
     title: title.toWellFormed(),
     processes: set.traces.map(processName),
     base: String(set.base),
-    utc: options.utc === true,
+    utc,
     begin: found.begin,
     end: found.end,
     events: found.total,
@@ -89,7 +97,10 @@ function notesOf(set: TraceSet, gatherer: Gatherer, choice: Choice, texts: Texts
         `Shown ${choice.note}. Sums, histograms and the flame graph are of all.`,
     );
   }
-  note(untied, `${many(untied, "span event")} without the other end in the trace: shown as single events.`);
+  note(
+    untied,
+    `${many(untied, "begin or end", "begins and ends")} of spans whose other end is not in the trace.`,
+  );
   note(timeless, `${many(timeless, "event")} without a time: shown at the time of the event before.`);
   const crowded = tracks.all.reduce((sum, { lanes }) => sum + lanes.crowded, 0);
   note(

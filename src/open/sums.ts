@@ -2,18 +2,17 @@
  * Sums over all spans of a trace, shown one by one or not: durations by name, and by name under names
  * for the flame graph. Called by gather.ts at each end.
  */
+import { Histogram } from "../report/histogram.ts";
 import type { Span, SpanPath, SpanPaths } from "../spans/index.ts";
-import { binOf, type FlameHeader, type SpanNameHeader } from "./format.ts";
+import { binOf, type FlameHeader, PERCENTILES, type SpanNameHeader } from "./format.ts";
 
 /** What is summed of a name. */
 interface NameSums {
   readonly name: string;
   count: number;
   failed: number;
-  unfinished: number;
-  total: number;
-  shortest: number;
-  longest: number;
+  running: number;
+  readonly durations: Histogram;
   readonly bins: Map<number, number>;
 }
 
@@ -36,8 +35,8 @@ export class SpanSums {
     if (number === undefined) {
       number = this.#sums.length;
       this.#names.set(name, number);
-      const nothing = { count: 0, failed: 0, unfinished: 0, total: 0, shortest: Infinity, longest: 0 };
-      this.#sums.push({ name, ...nothing, bins: new Map() });
+      const durations = new Histogram();
+      this.#sums.push({ name, count: 0, failed: 0, running: 0, durations, bins: new Map() });
     }
     return number;
   }
@@ -49,9 +48,7 @@ export class SpanSums {
     if (sums !== undefined) {
       sums.count += 1;
       sums.failed += Number(failed);
-      sums.total += time;
-      if (time < sums.shortest) sums.shortest = time;
-      if (time > sums.longest) sums.longest = time;
+      sums.durations.add(time);
       const bin = binOf(time);
       sums.bins.set(bin, (sums.bins.get(bin) ?? 0) + 1);
     }
@@ -59,17 +56,22 @@ export class SpanSums {
     this.#totals[path.index] = (this.#totals[path.index] ?? 0) + time;
   }
 
-  addUnfinished(name: string): void {
+  addRunning(name: string): void {
     const sums = this.#sums[this.name(name)];
-    if (sums !== undefined) sums.unfinished += 1;
+    if (sums !== undefined) sums.running += 1;
   }
 
   /** The names, as the header has them. */
   names(): SpanNameHeader[] {
-    return this.#sums.map(({ bins, shortest, ...rest }) => ({
-      ...rest,
-      name: rest.name.toWellFormed(),
-      shortest: shortest === Infinity ? 0 : shortest,
+    return this.#sums.map(({ name, count, failed, running, durations, bins }) => ({
+      name: name.toWellFormed(),
+      count,
+      failed,
+      running,
+      total: durations.sum,
+      shortest: count === 0 ? 0 : durations.min,
+      longest: count === 0 ? 0 : durations.max,
+      percentiles: PERCENTILES.map((share) => (count === 0 ? 0 : durations.percentile(share))),
       bins: [...bins].sort(([one], [other]) => one - other),
     }));
   }

@@ -6,7 +6,7 @@
 import type { EventBatch } from "../ctf/stream.ts";
 import type { TraceSet } from "../ctf/trace.ts";
 import type { EventClass } from "../ctf/types.ts";
-import { EventFilter, type FilterOptions } from "../report/filter.ts";
+import type { EventFilter } from "../report/filter.ts";
 import { type Span, SpanCursor } from "../spans/index.ts";
 import { binOf } from "./format.ts";
 
@@ -32,45 +32,17 @@ export interface Survey {
   readonly end: number;
 }
 
-/** Whether an event or a span passes the filter's options; a span does when its begin or its end does. */
-export class Wanted {
-  readonly #filter: EventFilter;
-  readonly #isEmpty: boolean;
-  readonly #since: number;
-  readonly #until: number;
-
-  /** @throws UserError for an option that cannot be understood */
-  constructor(options: FilterOptions, set: TraceSet) {
-    const { since, until } = new EventFilter(options, set).range;
-    // Of spans, begins before the range and ends after it count: times are looked at here.
-    const { since: _since, until: _until, ...others } = options;
-    this.#filter = new EventFilter(others, set);
-    this.#isEmpty = this.#filter.isEmpty;
-    this.#since = since === undefined ? -Infinity : Number(since - set.base);
-    this.#until = until === undefined ? Infinity : Number(until - set.base);
-  }
-
-  /** Whether an event's name, thread and fields pass. */
-  passes(batch: EventBatch, at: number): boolean {
-    return this.#isEmpty || this.#filter.wants(batch, at);
-  }
-
-  /** Whether something from one time to another is in the range; what has no time is. */
-  inRange(from: number, to: number): boolean {
-    return !(to < this.#since) && !(from > this.#until);
-  }
-}
-
 /** A running span. */
 interface Open {
   readonly ordinal: number;
   readonly block: number;
-  passes: boolean;
 }
 
 /** Reads a trace for the first time. @param onBatch is told how far it is */
-export function survey(set: TraceSet, wanted: Wanted, onBatch: (batch: EventBatch) => void): Survey {
-  const cursor = new SpanCursor(set);
+export function survey(set: TraceSet, filter: EventFilter, onBatch: (batch: EventBatch) => void): Survey {
+  const { since } = filter.range;
+  const all = filter.isEmpty;
+  const cursor = new SpanCursor(set, { records: filter.readsFields, range: { since } });
   const open = new Map<Span, Open>();
   const events = new Map<EventClass, number>();
   const blocks: number[] = [];
@@ -89,22 +61,21 @@ export function survey(set: TraceSet, wanted: Wanted, onBatch: (batch: EventBatc
     if (from < begin) begin = from;
     if (to > end) end = to;
   };
-  const close = (span: Span, passes: boolean, code: number): Open | undefined => {
+  const close = (span: Span, code: number): boolean => {
     const state = open.get(span);
     open.delete(span);
-    if (state === undefined || !(state.passes || passes)) return undefined;
-    if (!wanted.inRange(span.start, cursor.time)) return undefined;
+    if (state === undefined || !(all || filter.wantsSpan(span, set.base))) return false;
     spans[state.ordinal] = code;
     countAt(state.block);
     include(span.start, cursor.time);
-    return state;
+    return true;
   };
 
   while (cursor.next()) {
     const { kind, time } = cursor;
     if (kind === "losses") continue;
     if (kind === "running" || kind === "end_lost") {
-      close(cursor.span, false, ALWAYS);
+      close(cursor.span, ALWAYS);
       continue;
     }
     const { batch } = cursor;
@@ -120,17 +91,12 @@ export function survey(set: TraceSet, wanted: Wanted, onBatch: (batch: EventBatc
         spans = new Uint16Array(before.length * 2);
         spans.set(before);
       }
-      const passes = wanted.passes(batch, cursor.at);
-      open.set(cursor.span, { ordinal: spanCount, block, passes });
+      open.set(cursor.span, { ordinal: spanCount, block });
       spanCount += 1;
-      continue;
-    }
-    const passes = wanted.passes(batch, cursor.at);
-    if (kind === "end") {
+    } else if (kind === "end") {
       const { span } = cursor;
-      const code = span.failed ? ALWAYS : binOf(span.duration) + 1;
-      if (close(span, passes, code) !== undefined) countAt(block);
-    } else if (passes && wanted.inRange(time, time)) {
+      if (close(span, span.failed ? ALWAYS : binOf(span.duration) + 1)) countAt(block);
+    } else if (wantsEvent(filter, cursor)) {
       const { event } = cursor;
       events.set(event, (events.get(event) ?? 0) + 1);
       countAt(block);
@@ -139,4 +105,11 @@ export function survey(set: TraceSet, wanted: Wanted, onBatch: (batch: EventBatc
   }
   if (begin > end) [begin, end] = [0, 0];
   return { spans: spans.subarray(0, spanCount), events, total, blocks, begin, end };
+}
+
+/** Whether an event that is no part of a span passes. */
+export function wantsEvent(filter: EventFilter, cursor: SpanCursor): boolean {
+  // The begin of such a span may be before the time asked for, and so not wanted.
+  if (cursor.kind === "begin_lost" && filter.range.since !== undefined) return false;
+  return filter.isEmpty || filter.wants(cursor.batch, cursor.at);
 }
