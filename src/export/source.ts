@@ -126,7 +126,7 @@ export class ExportSource {
 
   /** Whether a span of {@link cursor}, as far as it is known now, is to be exported. */
   wants(span: Span): boolean {
-    return !this.filter.readsFields || this.filter.wantsSpan(span, this.set.base);
+    return this.filter.fields.length === 0 || this.filter.wantsSpan(span, this.set.base);
   }
 
   #tell(batch: EventBatch, withLosses: boolean): void {

@@ -42,7 +42,11 @@ interface Open {
 export function survey(set: TraceSet, filter: EventFilter, onBatch: (batch: EventBatch) => void): Survey {
   const { since } = filter.range;
   const all = filter.isEmpty;
-  const cursor = new SpanCursor(set, { records: filter.readsFields, range: { since } });
+  const cursor = new SpanCursor(set, {
+    records: filter.fields.length > 0,
+    fields: filter.fields,
+    range: { since },
+  });
   const open = new Map<Span, Open>();
   const events = new Map<EventClass, number>();
   const blocks: number[] = [];
