@@ -1,8 +1,8 @@
 /**
  * A program for bench/open.ts: emits the events of a busy server as fast as it can, two thirds of them
- * spans, sixteen requests at a time, and leaves some unfinished. `bun bench/open-program.ts DIR EVENTS`.
+ * spans, sixteen requests at a time, and leaves some unfinished: `busy-server.ts DIR EVENTS`.
  */
-import { openSession, provider } from "../src/index.ts";
+import { openSession, provider } from "../../src/index.ts";
 
 const [output = "", events = "0"] = process.argv.slice(2);
 
