@@ -121,7 +121,10 @@ export class Page {
 
   /** All rows of the table of events: time, thread, name, values. */
   async rows(): Promise<string[][]> {
-    return this.browser.evaluate(`(async () => {
+    // Many rows at a time.
+    await this.browser.resize(1280, 4000);
+    await this.browser.drawn();
+    const rows = await this.browser.evaluate<string[][]>(`(async () => {
       const scroller = document.getElementById("events");
       const rows = new Map();
       for (let top = 0; ; top += scroller.clientHeight) {
@@ -133,5 +136,8 @@ export class Page {
       }
       return [...rows].sort(([one], [other]) => one - other).map(([, cells]) => cells);
     })()`);
+    await this.browser.resize(1280, 800);
+    await this.browser.drawn();
+    return rows;
   }
 }
