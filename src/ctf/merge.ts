@@ -35,6 +35,8 @@ export class Merger implements Run {
   readonly #fresh: StreamReader[];
   /** The source of the run given out last, whose batch may be used up. */
   #current: Source | undefined;
+  /** Whether all sources have times after the same base, so that these can be compared as they are. */
+  #isPlain = false;
 
   constructor(readers: readonly StreamReader[]) {
     this.#fresh = readers.toReversed();
@@ -59,11 +61,14 @@ export class Merger implements Run {
         return this.#giveLosses(source);
       }
       push(this.#heap, source);
+      this.#isPlain = arePlain(this.#heap);
     }
-    const [first, left, right] = this.#heap;
+    const heap = this.#heap;
+    const first = heap[0];
     this.#current = first;
     if (first === undefined) return false;
-    const rival = smaller(left, right);
+    const [left, right] = [heap[1], heap[2]];
+    const rival = this.#isPlain ? earlier(left, right) : smaller(left, right);
     this.#batch = first.batch;
     this.from = first.at;
     this.to = rival === undefined ? first.batch.length : runEnd(first, rival);
@@ -77,9 +82,17 @@ export class Merger implements Run {
     if (wasInHeap && this.to < source.batch.length) {
       source.at = this.to;
       source.time = source.batch.times[this.to] ?? NaN;
-      sink(this.#heap);
+      if (this.#isPlain) sinkPlainly(this.#heap, source);
+      else sink(this.#heap);
       return true;
     }
+    const hasEvents = this.#refill(source, wasInHeap);
+    this.#isPlain = arePlain(this.#heap);
+    return hasEvents;
+  }
+
+  /** Gives the source its reader's next batch, and a place in the heap if there are events in it. As {@link #advance}. */
+  #refill(source: Source, wasInHeap: boolean): boolean {
     const batch = source.reader.next();
     if (batch === undefined) {
       if (wasInHeap) remove(this.#heap);
@@ -126,6 +139,39 @@ function runEnd(source: Source, rival: Source): number {
   if (source.index < rival.index) while (at < length && !((times[at] ?? 0) > limit)) at += 1;
   else while (at < length && !((times[at] ?? 0) >= limit)) at += 1;
   return at;
+}
+
+/** Whether all sources have times, and after one base: {@link compare} would look at nothing else then. */
+function arePlain(heap: readonly Source[]): boolean {
+  return heap.every(({ batch, time }) => batch.base === heap[0]?.batch.base && !Number.isNaN(time));
+}
+
+function isEarlier(one: Source, other: Source): boolean {
+  return one.time < other.time || (one.time === other.time && one.index < other.index);
+}
+
+/** As {@link smaller}, of plain sources. */
+function earlier(one: Source | undefined, other: Source | undefined): Source | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return isEarlier(other, one) ? other : one;
+}
+
+/** As {@link sink}, of plain sources. */
+function sinkPlainly(heap: Source[], source: Source): void {
+  const { length } = heap;
+  let at = 0;
+  for (let below = 1; below < length; below = at * 2 + 1) {
+    let child = heap[below] ?? source;
+    const right = heap[below + 1];
+    if (right !== undefined && isEarlier(right, child)) {
+      below += 1;
+      child = right;
+    }
+    if (!isEarlier(child, source)) break;
+    heap[at] = child;
+    at = below;
+  }
+  heap[at] = source;
 }
 
 /** Negative when a time of a batch comes before the rival's next event. */

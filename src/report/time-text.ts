@@ -19,12 +19,15 @@ const EXACT = BigInt(Number.MAX_SAFE_INTEGER);
 /** Writes `[time] (+delta) `, as babeltrace2 does, and remembers the time for the next delta. */
 export class TimeText {
   readonly #format: TimeFormat;
+  readonly #open: string;
   readonly #before: Prepared;
   readonly #after: Prepared;
+  /** What is between a time and a delta of less than a second. */
+  readonly #between: Prepared;
   #base: bigint | undefined;
   #baseSeconds = 0;
   #baseRest = 0;
-  /** Nanoseconds from the base's second to the one whose text is in {@link #secondText}. */
+  /** Nanoseconds from the base's second to the one whose text, with what is before it, is in {@link #secondText}. */
   #secondStart = NaN;
   #secondText = Prepared.of("");
   #last: { base: bigint; time: number } | undefined;
@@ -34,22 +37,40 @@ export class TimeText {
   constructor(format: TimeFormat, begin: bigint | undefined, { time }: Palette) {
     this.#format = format;
     this.#first = begin;
-    this.#before = Prepared.of(`[${time.open}`);
+    this.#open = `[${time.open}`;
+    this.#before = Prepared.of(this.#open);
     this.#after = Prepared.of(`${time.close}] `);
+    this.#between = Prepared.of(`${time.close}] (+0.`);
   }
 
   /** Writes a time; the output must have room. `time` is nanoseconds after `base`, an integer. */
   write(out: Output, base: bigint, time: number): void {
     if (base !== this.#base) this.#setBase(base);
     const { kind } = this.#format;
-    if (kind !== "delta") {
+    if (kind === "relative") {
       out.at = this.#before.put(out.view, out.at);
-      if (kind === "relative")
-        this.#writeDifference(out, base, time, this.#first ?? (this.#first = base + BigInt(time)));
-      else this.#writeWall(out, time);
+      this.#writeDifference(out, base, time, this.#first ?? (this.#first = base + BigInt(time)));
       out.at = this.#after.put(out.view, out.at);
+      return;
     }
-    if (kind !== "relative") this.#writeDelta(out, base, time);
+    if (kind === "delta") {
+      this.#writeDelta(out, base, time);
+      return;
+    }
+    this.#writeWall(out, time);
+    const last = this.#last;
+    const delta = last !== undefined && last.base === base ? time - last.time : NaN;
+    if (last !== undefined && delta >= 0 && delta < NS) {
+      const { bytes, view } = out;
+      const at = nineDigits(bytes, view, this.#between.put(view, out.at), delta);
+      bytes[at] = 41;
+      bytes[at + 1] = 32;
+      out.at = at + 2;
+      last.time = time;
+      return;
+    }
+    out.at = this.#after.put(out.view, out.at);
+    this.#writeDelta(out, base, time);
   }
 
   #setBase(base: bigint): void {
@@ -70,8 +91,7 @@ export class TimeText {
       }
       rest = total - this.#secondStart;
     }
-    out.at = this.#secondText.put(out.view, out.at);
-    out.at = nineDigits(out.bytes, out.view, out.at, rest);
+    out.at = nineDigits(out.bytes, out.view, this.#secondText.put(out.view, out.at), rest);
   }
 
   /** Makes the text of the second that a time is in; returns whether it has a wall clock, which begins in 1970. */
@@ -82,13 +102,14 @@ export class TimeText {
     const second = start / NS + this.#baseSeconds;
     if (second < 0) return false;
     this.#secondStart = start;
-    this.#secondText = Prepared.of(this.#wallSecond(second));
+    this.#secondText = Prepared.of(`${this.#open}${this.#wallSecond(second)}`);
     return true;
   }
 
   /** A time before 1970, as seconds; the fraction counts the other way. */
   #writeNegative(out: Output, total: number): void {
     const time = BigInt(this.#baseSeconds) * NS_BIG + BigInt(total);
+    out.at = this.#before.put(out.view, out.at);
     out.at = ascii(out.bytes, out.at, epochText(time));
   }
 
