@@ -115,7 +115,7 @@ export class Latency {
       svg("text", { x: 0, y: 11, class: "label" }, `${shortNumber(most)} spans`),
       ...this.#axis(first, last, width, x),
       ...bars,
-      ...quantileMarks(name, x),
+      ...quantileMarks(name, width, x),
     );
     const hint = html(
       "p",
@@ -164,7 +164,7 @@ export class Latency {
   }
 }
 
-function quantileMarks(name: SpanNameHeader, x: (bin: number) => number): Node[] {
+function quantileMarks(name: SpanNameHeader, width: number, x: (bin: number) => number): Node[] {
   let before = Infinity;
   return PERCENTILES.toReversed().flatMap((share) => {
     const place = x(Math.log2(Math.max(1, quantile(name, share))) * BINS_PER_OCTAVE);
@@ -177,7 +177,9 @@ function quantileMarks(name: SpanNameHeader, x: (bin: number) => number): Node[]
         { x1: place, x2: place, y1: TOP - 4, y2: HEIGHT - BOTTOM, class: "quantile" },
         svg("title", {}, `${text}: ${duration(quantile(name, share))}`),
       ),
-      ...(isNear ? [] : [svg("text", { x: place, y: TOP - 9, class: "label middle" }, text)]),
+      ...(isNear
+        ? []
+        : [svg("text", { x: Math.min(place, width - 18), y: TOP - 9, class: "label middle" }, text)]),
     ];
   });
 }
