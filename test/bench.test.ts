@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 const dir = join(import.meta.dirname, "../bench");
 /** What is beside the benches: what they share, and what runs them all. */
-const others = ["support.ts", "payloads.ts", "run.ts", "results.ts"];
+const others = ["support.ts", "payloads.ts", "requests.ts", "run.ts", "results.ts"];
 const benches = readdirSync(dir)
   .filter((name) => name.endsWith(".ts") && !others.includes(name))
   .concat("compare/compare.ts");
