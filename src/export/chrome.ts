@@ -34,11 +34,19 @@ export function exportChrome(source: ExportSource): Outcome {
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Where a thread's events are, and the name that was told. */
+interface Place {
+  readonly pid: number;
+  readonly tid: number;
+  readonly name: string | undefined;
+}
+
 class ChromeWriter {
   readonly #source: ExportSource;
   readonly #lanes = new Lanes(true);
   readonly #who = new Who();
-  readonly #named = new Map<string, string>();
+  readonly #processes = new Set<number>();
+  readonly #places = new Map<Thread, Place>();
   readonly #laneIds = new Map<Lane, string>();
   readonly #counts = new Counts();
   #ids = 0;
@@ -131,18 +139,24 @@ class ChromeWriter {
 
   /** When and where; what is not named yet is. */
   #at(time: number, thread: Thread): Json {
-    const { pid, name: processName } = this.#who.process(thread.trace, thread.pid);
-    const { tid, name } = this.#who.thread(thread);
-    this.#nameOnce(`${pid}`, { name: "process_name", ph: "M", pid, tid: 0, args: { name: processName } });
-    this.#nameOnce(`${pid} ${tid}`, { name: "thread_name", ph: "M", pid, tid, args: { name } });
-    return { ts: time / 1000, pid, tid };
+    let place = this.#places.get(thread);
+    if (place === undefined || place.name !== thread.name) {
+      place = this.#name(thread);
+      this.#places.set(thread, place);
+    }
+    return { ts: time / 1000, pid: place.pid, tid: place.tid };
   }
 
-  /** Again, when the name has changed. */
-  #nameOnce(key: string, event: { readonly args: { readonly name: string } } & Json): void {
-    if (this.#named.get(key) === event.args.name) return;
-    this.#named.set(key, event.args.name);
-    this.#write(event);
+  /** Names a thread, again when its name has changed, and its process the first time. */
+  #name(thread: Thread): Place {
+    const { pid, name: processName } = this.#who.process(thread.trace, thread.pid);
+    const { tid, name } = this.#who.thread(thread);
+    if (!this.#processes.has(pid)) {
+      this.#processes.add(pid);
+      this.#write({ name: "process_name", ph: "M", pid, tid: 0, args: { name: processName } });
+    }
+    this.#write({ name: "thread_name", ph: "M", pid, tid, args: { name } });
+    return { pid, tid, name: thread.name };
   }
 
   #laneId(lane: Lane): string {

@@ -23,28 +23,35 @@ const TIES: ReadonlySet<string> = new Set(["span_id", "parent_id", "failed"]);
 /** The fields of an event: its own first, then those of its contexts, a name that was there already with its scope. */
 export function argumentsOf(record: EventRecord): Fields {
   const all = ownFields(record.event, record.fields ?? {});
-  const scopes = { context: record.context, stream: record.streamContext, packet: record.packetContext };
-  for (const [scope, fields] of Object.entries(scopes)) {
-    for (const [name, value] of Object.entries(fields ?? {}))
-      if (!KNOWN.has(name)) all[Object.hasOwn(all, name) ? `${scope}.${name}` : name] = value;
-  }
+  addContext(all, "context", record.context);
+  addContext(all, "stream", record.streamContext);
+  addContext(all, "packet", record.packetContext);
   return all;
+}
+
+function addContext(all: Fields, scope: string, fields: Fields | undefined): void {
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined && !KNOWN.has(name))
+      all[Object.hasOwn(all, name) ? `${scope}.${name}` : name] = value;
+  }
 }
 
 /** The fields of a span: those of its begin, then those of its end, as `end.name` where the begin has one of that name. */
 export function spanArguments({ beginRecord, endRecord, type }: Span): Fields {
-  const all: Fields = {};
-  const add = (record: EventRecord | undefined): void => {
-    if (record === undefined) return;
-    for (const [name, value] of Object.entries(argumentsOf(record))) {
-      if (type.hasIds && TIES.has(name)) continue;
-      if (!Object.hasOwn(all, name)) all[name] = value;
-      // Contexts are the same at both, most of the time.
-      else if (record.fields !== undefined && Object.hasOwn(record.fields, name)) all[`end.${name}`] = value;
-    }
-  };
-  add(beginRecord);
-  add(endRecord);
+  const all = beginRecord === undefined ? {} : argumentsOf(beginRecord);
+  const isTie = (name: string): boolean => type.hasIds && TIES.has(name);
+  for (const name of TIES) if (isTie(name)) delete all[name];
+  if (endRecord === undefined) return all;
+  const end = argumentsOf(endRecord);
+  for (const name in end) {
+    const value = end[name];
+    if (value === undefined || isTie(name)) continue;
+    if (!Object.hasOwn(all, name)) all[name] = value;
+    // Contexts are the same at both, most of the time.
+    else if (endRecord.fields !== undefined && Object.hasOwn(endRecord.fields, name))
+      all[`end.${name}`] = value;
+  }
   return all;
 }
 

@@ -7,7 +7,7 @@ import type { Export, ExportSource, Outcome } from "./source.ts";
 import { type Cell, Table, type TableColumn } from "./table.ts";
 
 /** Rows kept before they are written. Readers skip, and share out, whole groups; memory is this many rows. */
-const GROUP_ROWS = 65_536;
+const GROUP_ROWS = 32_768;
 
 type Library = typeof import("hyparquet-writer");
 

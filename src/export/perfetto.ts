@@ -145,10 +145,7 @@ class PerfettoWriter {
       track_uuid,
       name_iid: this.#names.of("event_names", name, fresh),
       category_iids: this.#names.of("event_categories", categoryOf(name), fresh),
-      debug_annotations: Object.entries(args).map(([key, value]) => ({
-        name_iid: this.#names.of("debug_annotation_names", key, fresh),
-        ...annotation(value),
-      })),
+      debug_annotations: this.#annotations(args, fresh),
     };
     const sequence_flags = SEQUENCE_FLAGS.needsIncrementalState;
     this.#packet({
@@ -157,6 +154,15 @@ class PerfettoWriter {
       interned_data: hasAny(fresh) ? fresh : undefined,
       track_event,
     });
+  }
+
+  #annotations(args: Fields, fresh: Fresh): Message[] {
+    const all: Message[] = [];
+    for (const name in args) {
+      const name_iid = this.#names.of("debug_annotation_names", name, fresh);
+      all.push({ name_iid, ...annotation(args[name] ?? 0) });
+    }
+    return all;
   }
 
   #packet(packet: Message): void {

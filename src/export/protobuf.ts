@@ -93,10 +93,17 @@ function writeVarint(pbf: PbfWriter, value: Scalar): void {
     pbf.writeVarint(value);
     return;
   }
-  let rest = BigInt.asUintN(64, BigInt(value));
+  const whole = BigInt.asUintN(64, BigInt(value));
+  // As halves: bigints for each seven bits would take ten times as long.
+  let low = Number(whole & 0xffffffffn);
+  let high = Number(whole >> 32n);
   pbf.realloc(10);
-  for (; rest > 0x7fn; rest >>= 7n) pbf.buf[pbf.pos++] = Number(rest & 0x7fn) | 0x80;
-  pbf.buf[pbf.pos++] = Number(rest);
+  while (high > 0 || low > 0x7f) {
+    pbf.buf[pbf.pos++] = (low & 0x7f) | 0x80;
+    low = ((low >>> 7) | (high << 25)) >>> 0;
+    high >>>= 7;
+  }
+  pbf.buf[pbf.pos++] = low;
 }
 
 function isList(value: Message[string]): value is readonly (Scalar | Message)[] {
