@@ -13,6 +13,7 @@ import { Place } from "../support/place.ts";
 import type { Ended } from "../support/run.ts";
 import { readChrome } from "./readers/chrome.ts";
 import { type OtlpSpan, readJson } from "./readers/otlp.ts";
+import { readPerfetto } from "./readers/perfetto.ts";
 import { readSpeedscope } from "./readers/speedscope.ts";
 
 let place: Place;
@@ -68,6 +69,16 @@ describe("filters", () => {
     expect(stdout.match(/^\d+,test:values,/gm)).toHaveLength(2);
     const drawn = readChrome(Buffer.from((await exporting("chrome", "--event", "test:values")).stdout));
     expect([drawn.spans.length, drawn.instants.length, drawn.values.length]).toEqual([0, 3, 0]);
+  });
+
+  test("the drawing formats choose spans as OTLP", async () => {
+    const file = join(place.dir, "filtered");
+    await exporting("perfetto", "--where", "failed || label == 'g'", "-o", file);
+    const chrome = readChrome(
+      Buffer.from((await exporting("chrome", "--where", "failed || label == 'g'")).stdout),
+    );
+    for (const { spans } of [readPerfetto(readFileSync(file)), chrome])
+      expect(spans.map(({ name }) => name).toSorted()).toEqual(["test:inner", "test:outer"]);
   });
 
   test("speedscope chooses spans by their begins", async () => {

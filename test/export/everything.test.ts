@@ -339,6 +339,8 @@ describe("CSV", () => {
     }
     // An empty text is not nothing.
     expect(bytes.toString()).toMatch(/false,"","",GET/);
+    // Readers trim, and end lines, as they like.
+    expect(bytes.toString()).toContain('" ünïcödé ✓ \r"');
     const helper = rows.filter(({ thread_name }) => thread_name === "helper");
     expect(helper.map(({ event, ["value:i32"]: value }) => [event, value])).toEqual([
       ["test:worker_begin", ""],
