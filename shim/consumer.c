@@ -53,6 +53,9 @@ struct consumer {
 	int signals; /* signalfd */
 	int process; /* pidfd, or -1 */
 	struct bt_stream streams[BT_MAX_RINGS];
+	char trace_dir[sizeof((struct bt_session *)0)->trace_dir]; /* as it was when we started */
+	int metadata;       /* open: it can be written again where somebody removes it */
+	bool removal_noted; /* of the trace directory that is open */
 	uint32_t mapped;
 	uint32_t seen; /* rings there were when they were last mapped: not all may be there */
 	uint8_t *copy; /* overwrite mode: room for a sub-buffer */
@@ -139,8 +142,9 @@ static int write_overwritten(struct consumer *c, struct bt_stream *stream)
 
 	if (next.packets > 0 || !bt_find_head(s, ring, &head))
 		return 0;
+	next.chunk = bt_chunks(s)->number;
 	if (s->output == BT_TO_DISK && stream->fd < 0)
-		error = bt_stream_open(&c->trace, stream);
+		error = bt_stream_open(&c->trace, stream, bt_place_of(s, &next, 0));
 	if (error == 0 && s->output == BT_TO_DISK)
 		error = bt_snapshot_ring(s, ring, stream->data, &head, c->copy, stream->fd, &done);
 	atomic_store(&s->write_errno, (uint32_t)-error);
@@ -149,16 +153,16 @@ static int write_overwritten(struct consumer *c, struct bt_stream *stream)
 	next.packets = 1;
 	next.tail = head.end;
 	next.records = done.records;
-	next.discarded = done.discarded;
-	next.bytes = done.bytes;
+	next.discarded = next.told = done.discarded;
+	next.bytes = next.file_size = done.bytes;
 	bt_move_on(&c->trace, ring, &next);
 	return 0;
 }
 
 /* Drains one ring. A ring whose owner has left is drained whole, closed, and
  * free for the next thread. In overwrite mode nothing is written before that, or
- * before the end (`everything`). */
-static int drain_ring(struct consumer *c, struct bt_stream *stream, bool everything)
+ * before the end. */
+static int drain_ring(struct consumer *c, struct bt_stream *stream, enum bt_extent extent)
 {
 	struct bt_ring *ring = stream->ring;
 	/* Acquire: the owner's fields, and with LEAVING its last event. */
@@ -167,10 +171,16 @@ static int drain_ring(struct consumer *c, struct bt_stream *stream, bool everyth
 
 	if (state != BT_ACTIVE && state != BT_LEAVING)
 		return 0;
-	everything |= state == BT_LEAVING;
+	if (state == BT_LEAVING)
+		extent = BT_THE_LAST;
+	/* A chunk that is done with, or removed: its room is given back. */
+	if (stream->fd >= 0 && stream->chunk != bt_chunks(c->trace.session)->number) {
+		close(stream->fd);
+		stream->fd = -1;
+	}
 	if (c->trace.session->mode != BT_OVERWRITE)
-		error = bt_drain(&c->trace, stream, everything);
-	else if (everything)
+		error = bt_drain(&c->trace, stream, extent);
+	else if (extent == BT_THE_LAST)
 		error = write_overwritten(c, stream);
 	if (error != 0 || state != BT_LEAVING)
 		return error;
@@ -182,14 +192,120 @@ static int drain_ring(struct consumer *c, struct bt_stream *stream, bool everyth
 	return 0;
 }
 
-/* Drains all rings. Returns 0, or -errno of the last failure. */
-static int drain_all(struct consumer *c, bool everything)
+/*
+ * Directories that somebody removes.
+ */
+
+static bool is_removed(int dir)
 {
+	struct stat st;
+
+	return dir >= 0 && fstat(dir, &st) == 0 && st.st_nlink == 0;
+}
+
+/* Writes a copy of the metadata, which we have open, as `name` in `dir`. */
+static int copy_metadata(const struct consumer *c, int dir, const char *name)
+{
+	uint64_t left = atomic_load(&c->trace.session->metadata_size);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+	char text[4096];
+	off_t at = 0;
 	int error = 0;
 
+	if (fd < 0)
+		return -errno;
+	while (left > 0 && error == 0) {
+		ssize_t n = pread(c->metadata, text, left < sizeof text ? left : sizeof text, at);
+
+		if (n <= 0)
+			break;
+		if (write(fd, text, (size_t)n) != n)
+			error = errno ? -errno : -ENOSPC;
+		at += n;
+		left -= (uint64_t)n;
+	}
+	close(fd);
+	return error;
+}
+
+/* Gives a directory the metadata of the trace: the file itself where a chunk still
+ * has it, else a copy, whole at once. Returns 0 or -errno. */
+static int put_metadata(struct consumer *c, int dir)
+{
+	char path[32];
+	int error, fd;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", c->metadata);
+	if (linkat(AT_FDCWD, path, dir, "metadata", AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST)
+		return 0;
+	error = copy_metadata(c, dir, ".metadata");
+	if (error == 0 && renameat(dir, ".metadata", dir, "metadata") != 0)
+		error = -errno;
+	if (error != 0)
+		return error;
+	fd = openat(dir, "metadata", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0) {
+		close(c->metadata);
+		c->metadata = fd;
+	}
+	return 0;
+}
+
+/* Makes the trace directory again, in the output directory, which must be there.
+ * Returns 0 or -errno. */
+static int make_trace_again(struct consumer *c)
+{
+	int dir, error;
+
+	if (mkdir(c->trace_dir, 0777) != 0 && errno != EEXIST)
+		return -errno;
+	dir = open(c->trace_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	error = put_metadata(c, dir);
+	if (error != 0) {
+		close(dir);
+		return error;
+	}
+	close(c->trace.dir);
+	c->trace.dir = dir;
+	c->removal_noted = false;
+	return 0;
+}
+
+/* Where somebody has removed the trace directory or that of the chunk: goes on in a
+ * new one. What was in it counts as dropped. Returns 0, or -errno where it cannot be
+ * made. */
+static int mend_trace(struct consumer *c)
+{
+	struct bt_trace *trace = &c->trace;
+	bool gone = is_removed(trace->dir), in_it;
+	int error;
+
+	if (!gone && !is_removed(trace->chunk_dir))
+		return 0;
+	in_it = bt_chunks(trace->session)->number == 0 || !bt_rotates(trace->session);
+	/* Once: until it can be made again, everything stays in the rings. */
+	if (in_it ? !c->removal_noted : is_removed(trace->chunk_dir)) {
+		bt_begin_anew(trace);
+		bt_close_chunk(trace);
+		c->removal_noted = gone;
+	}
+	error = gone ? make_trace_again(c) : 0;
+	atomic_store(&trace->session->write_errno, (uint32_t)-error);
+	return error;
+}
+
+/* Drains all rings. Returns 0, or -errno of the last failure. */
+static int drain_all(struct consumer *c, enum bt_extent extent)
+{
+	int error = c->trace.session->output == BT_TO_DISK && !c->trace.nowhere ? mend_trace(c) : 0;
+
+	if (error != 0)
+		return error;
 	map_rings(c);
 	for (uint32_t i = 0; i < c->mapped; i++) {
-		int e = drain_ring(c, &c->streams[i], everything);
+		int e = drain_ring(c, &c->streams[i], extent);
 
 		if (e != 0)
 			error = e;
@@ -333,6 +449,17 @@ static bool flush_asked(const struct bt_session *s)
 	return atomic_load(&s->flush_request) != atomic_load(&s->flush_done);
 }
 
+/* When the chunk's time is over. */
+static uint64_t rotation_due(const struct bt_session *s)
+{
+	const struct bt_chunks *chunks = bt_chunks(s);
+	uint64_t period = s->rotate_period_ns;
+
+	if (period == 0 || s->output != BT_TO_DISK || s->mode == BT_OVERWRITE)
+		return UINT64_MAX;
+	return (chunks->began_ns == 0 ? s->base_monotonic_ns : chunks->began_ns) + (period < MS ? MS : period);
+}
+
 /* Serves the session until the process dies or somebody says finish. */
 static void serve(struct consumer *c)
 {
@@ -347,16 +474,22 @@ static void serve(struct consumer *c)
 
 	for (;;) {
 		uint64_t until = next_flush < next_sample ? next_flush : next_sample;
-		struct events got = wait_events(c, until);
+		uint64_t rotation = rotation_due(s);
+		struct events got = wait_events(c, until < rotation ? until : rotation);
 		uint64_t now = now_ns();
 		uint32_t request;
-		bool everything = s->mode != BT_OVERWRITE && (now >= next_flush || flush_asked(s));
+		bool everything =
+			s->mode != BT_OVERWRITE && (now >= next_flush || now >= rotation || flush_asked(s));
 
 		if (got.died || got.finish)
 			return;
 		request = atomic_load(&s->flush_request);
-		if (drain_all(c, everything) == 0 && (everything || s->mode == BT_OVERWRITE))
-			atomic_store(&s->flush_done, request);
+		if (drain_all(c, everything ? BT_ALL_PUBLISHED : BT_WHOLE_SUB_BUFFERS) == 0) {
+			if (everything || s->mode == BT_OVERWRITE)
+				atomic_store(&s->flush_done, request);
+			if (now >= rotation)
+				bt_rotate(&c->trace);
+		}
 		if (now >= next_flush)
 			next_flush = now + period;
 		if (now >= next_sample) {
@@ -414,8 +547,12 @@ static int finish(struct consumer *c)
 	do {
 		waits = !gone && writer_waits(c);
 		/* A damaged file does not get better. */
-		while ((error = drain_all(c, true)) != 0 && error != -EBADMSG && now_ns() < deadline)
-			sleep_ns(RETRY_NS);
+		while ((error = drain_all(c, BT_THE_LAST)) != 0 && error != -EBADMSG && now_ns() < deadline)
+			/* Removed with the output directory: nobody wants the trace. */
+			if (error == -ENOENT && is_removed(c->trace.dir))
+				c->trace.nowhere = true;
+			else
+				sleep_ns(RETRY_NS);
 		/* Who waited has room now, and stores its event. */
 		if (waits)
 			sleep_ns(SETTLE_NS);
@@ -445,7 +582,7 @@ static int fail(const char *what, const char *path)
 static int consume(struct consumer *c)
 {
 	struct bt_session *s;
-	const char *wrong;
+	const char *wrong, *name;
 	sigset_t mine;
 
 	/* Signals stay blocked from before the exec: none can kill us. */
@@ -458,9 +595,16 @@ static int consume(struct consumer *c)
 	if (!take_lock(s))
 		return fail("has a consumer already", c->path);
 	c->trace.session = s;
-	c->trace.dir = s->output == BT_TO_DISK ? open(s->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	c->trace.chunk_dir = -1;
+	c->trace.cleared = bt_chunks(s)->oldest > 0 ? bt_chunks(s)->oldest - 1 : 0;
+	memcpy(c->trace_dir, s->trace_dir, sizeof c->trace_dir - 1);
+	name = strrchr(c->trace_dir, '/');
+	strcpy(c->trace.name, name ? name + 1 : c->trace_dir);
+	c->trace.dir = s->output == BT_TO_DISK ? open(c->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (s->output == BT_TO_DISK && c->trace.dir < 0)
-		return fail(strerror(errno), s->trace_dir);
+		return fail(strerror(errno), c->trace_dir);
+	c->metadata = c->trace.dir < 0 ? -1 :
+					openat(c->trace.dir, "metadata", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	sigemptyset(&mine);
 	sigaddset(&mine, SIGUSR1);
 	sigaddset(&mine, SIGUSR2);

@@ -223,9 +223,10 @@ static inline bool bt_commit_fast(struct bt_writer *w, uint32_t id, uint32_t len
 static inline struct bt_sums bt_sums_of(const struct bt_progress *p)
 {
 	return (struct bt_sums){
-		.records = p->before.records + p->records,
+		.records = p->before.records + p->records - p->dropped.records,
 		.discarded = p->before.discarded + p->discarded,
-		.bytes = p->before.bytes + p->bytes,
+		.bytes = p->before.bytes + p->bytes - p->dropped.bytes,
+		.dropped = p->before.dropped + p->dropped.records,
 		.streams = p->before.streams + (p->packets > 0),
 	};
 }

@@ -9,6 +9,7 @@
  * the assertions below.
  *
  *     0                 struct bt_session                     one page
+ *     BT_MARKS_AT       struct bt_amount marks[BT_MAX_CHUNKS] one page
  *     BT_ENABLED_AT     u8 enabled[BT_MAX_EVENTS]             what writers test
  *     BT_EVENTS_AT      struct bt_event events[BT_MAX_EVENTS] sparse
  *     BT_RINGS_AT       ring 0: struct bt_ring (one page), data
@@ -42,7 +43,10 @@
 #define BT_MAX_RING_SIZE (1u << 30) /* all sub-buffers: what published can tell apart */
 #define BT_MIN_SUB_BUFFERS 2u
 #define BT_MAX_SUB_BUFFERS 64u
-#define BT_ENABLED_AT 4096u
+#define BT_MAX_CHUNKS 256u /* kept, where there is a limit: a page of marks */
+#define BT_KEPT_FILES 8u   /* of a stream with a limit: dropping one loses an eighth */
+#define BT_MARKS_AT 4096u
+#define BT_ENABLED_AT 8192u
 #define BT_EVENTS_AT (BT_ENABLED_AT + BT_MAX_EVENTS)
 #define BT_RINGS_AT (BT_EVENTS_AT + BT_MAX_EVENTS * 256u)
 #define BT_THREAD_NAME_SIZE 32u
@@ -66,6 +70,7 @@
 enum bt_mode { BT_DISCARD = 0, BT_OVERWRITE = 1, BT_BLOCK = 2 };
 enum bt_clock { BT_CYCLES = 0, BT_MONOTONIC = 1 };
 enum bt_output { BT_TO_DISK = 0, BT_TO_NULL = 1 };
+enum bt_when_full { BT_DROP_OLDEST = 0, BT_STOP = 1 };
 
 /* A session's life. LIVE until the consumer has been told to finish or has
  * seen the application die; it then writes what is left and unlinks the file. */
@@ -79,6 +84,25 @@ enum bt_ring_state { BT_FREE = 0, BT_CLAIMED = 1, BT_ACTIVE = 2, BT_LEAVING = 3 
  * thread id while it lives; the kernel sets this bit when it dies. */
 #define BT_OWNER_DIED 0x40000000u
 #define BT_TID_MASK 0x3fffffffu
+
+/* So much of a trace. */
+struct bt_amount {
+	uint64_t records;
+	uint64_t bytes;
+};
+
+/* Which chunk of the trace is written: a directory. Number 0 is the trace directory
+ * itself, N the one with ".N" behind its name. Without rotation all are the trace
+ * directory, made again each time that it was removed. Two copies and an index, as
+ * a ring's progress has. */
+struct bt_chunks {
+	uint64_t number;  /* of the chunk that packets go to */
+	uint64_t oldest;  /* that is kept */
+	uint64_t began_ns; /* CLOCK_MONOTONIC */
+	struct bt_amount began;   /* written before it */
+	struct bt_amount dropped; /* of it, in chunks before the oldest */
+	struct bt_amount removed; /* written, and not counted above: somebody removed the directory */
+};
 
 struct bt_session {
 	/* Written once by the app before the file is shared. */
@@ -103,6 +127,11 @@ struct bt_session {
 	char consumer_path[1024]; /* absolute: who takes over when the consumer dies */
 	char enable[1024];        /* globs, with commas: which event types start enabled; empty: all */
 	uint32_t recorder;        /* pid of `buntrace record`, which removes the finished file itself; or 0 */
+	uint32_t when_full;       /* enum bt_when_full: what max_size means */
+	uint64_t max_size;        /* bytes of a stream; 0: no limit, as in the next three */
+	uint64_t rotate_size;     /* bytes of a chunk */
+	uint64_t rotate_period_ns;
+	uint32_t max_chunks;      /* that are kept */
 
 	/* Shared by the threads of the app. */
 	_Alignas(64) _Atomic uint32_t define_lock; /* thread that declares an event */
@@ -126,6 +155,9 @@ struct bt_session {
 	_Atomic uint64_t discarded_told;  /* the same, as far as packets say it */
 	_Atomic uint32_t streams;         /* stream files made */
 	_Atomic uint32_t write_errno;     /* of the last failed write, 0 when all is well */
+	_Atomic uint64_t dropped;         /* records taken and not in the trace: the limits', or removed */
+	_Atomic uint32_t chunks_current;  /* index into chunks */
+	struct bt_chunks chunks[2];
 };
 
 /* One declared event type. Written by the app with pwrite, not through the
@@ -153,6 +185,7 @@ struct bt_sums {
 	uint64_t records;
 	uint64_t discarded;
 	uint64_t bytes;
+	uint64_t dropped;
 	uint64_t streams;
 };
 
@@ -163,11 +196,16 @@ struct bt_sums {
 struct bt_progress {
 	uint64_t tail;       /* position: all before it is on disk */
 	uint64_t last_ts;    /* end of the last packet, anchor of the next */
-	uint64_t discarded;  /* as last told to the trace */
+	uint64_t discarded;  /* as last seen; not told where recording has stopped */
 	uint64_t records;    /* in all packets so far */
 	uint64_t packets;
 	uint64_t file_size;  /* bytes */
 	uint64_t bytes;      /* of all packets so far, also of those that went nowhere */
+	uint64_t chunk;      /* number of the chunk that the file is in */
+	uint64_t file;       /* number of the file, where a limit keeps some of the stream's */
+	struct bt_amount dropped;                   /* of records and bytes: by the limit */
+	struct bt_amount file_began[BT_KEPT_FILES]; /* what was written before file N, at N modulo their number */
+	uint64_t told;       /* the events_discarded of the last packet */
 	struct bt_sums before; /* of the streams that this ring has carried before */
 };
 
@@ -191,13 +229,15 @@ struct bt_ring {
 	_Atomic uint32_t space;             /* +1 with every tail: the futex that block mode waits on */
 	_Atomic uint32_t waiting;           /* owner: 1 while it waits on space */
 	_Atomic uint32_t current;           /* index into progress */
-	_Atomic uint32_t making_file;       /* 1 from before the stream's file is made */
+	_Atomic uint64_t making_file;       /* 1 + number of its chunk or file, from before it is made */
 	_Alignas(64) struct bt_progress progress[2];
 
 	_Alignas(64) struct bt_sub_buffer sub[BT_MAX_SUB_BUFFERS];
 };
 
 _Static_assert(sizeof(struct bt_session) <= BT_PAGE, "the header is one page");
+_Static_assert(sizeof(struct bt_chunks) == 72, "bt_chunks");
+_Static_assert(BT_MAX_CHUNKS * sizeof(struct bt_amount) == BT_PAGE, "the marks are one page");
 _Static_assert(sizeof(struct bt_event) == 256, "event table entry");
 _Static_assert(sizeof(struct bt_ring) <= BT_PAGE, "a ring's control block is one page");
 
@@ -224,6 +264,11 @@ BT_OFFSET(bt_session, trace_dir, 272);
 BT_OFFSET(bt_session, consumer_path, 1296);
 BT_OFFSET(bt_session, enable, 2320);
 BT_OFFSET(bt_session, recorder, 3344);
+BT_OFFSET(bt_session, when_full, 3348);
+BT_OFFSET(bt_session, max_size, 3352);
+BT_OFFSET(bt_session, rotate_size, 3360);
+BT_OFFSET(bt_session, rotate_period_ns, 3368);
+BT_OFFSET(bt_session, max_chunks, 3376);
 BT_OFFSET(bt_session, event_count, 3396);
 BT_OFFSET(bt_session, ring_count, 3400);
 BT_OFFSET(bt_session, ringless_discarded, 3408);
@@ -237,6 +282,9 @@ BT_OFFSET(bt_session, records_written, 3480);
 BT_OFFSET(bt_session, discarded_told, 3488);
 BT_OFFSET(bt_session, streams, 3496);
 BT_OFFSET(bt_session, write_errno, 3500);
+BT_OFFSET(bt_session, dropped, 3504);
+BT_OFFSET(bt_session, chunks_current, 3512);
+BT_OFFSET(bt_session, chunks, 3520);
 BT_OFFSET(bt_ring, state, 0);
 BT_OFFSET(bt_ring, tid, 4);
 BT_OFFSET(bt_ring, published, 64);
@@ -244,7 +292,7 @@ BT_OFFSET(bt_ring, discarded, 80);
 BT_OFFSET(bt_ring, waiting, 140);
 BT_OFFSET(bt_ring, current, 144);
 BT_OFFSET(bt_ring, progress, 192);
-_Static_assert(sizeof(struct bt_progress) == 88, "bt_progress");
+_Static_assert(sizeof(struct bt_progress) == 264, "bt_progress");
 
 static inline uint64_t bt_ring_stride(const struct bt_session *s)
 {

@@ -107,10 +107,10 @@ static inline int bt_snapshot_packet(struct bt_snapshot_file *file, struct bt_co
 		if (error != 0)
 			return error;
 	}
-	content->number = file->number++;
-	size = bt_write_packet(file->session, file->ring, file->fd, file->at, content);
+	size = bt_write_packet(file->session, file->ring, file->fd, file->at, file->number, content);
 	if (size < 0)
 		return (int)size;
+	file->number++;
 	file->at += (uint64_t)size;
 	return 0;
 }

@@ -1,24 +1,21 @@
 /*
- * stream.h - one stream: the file of one thread, its packets, and the way from a
- * ring into it.
+ * stream.h - one stream: the files of one thread, its packets, and the way from a
+ * ring into them.
  *
- * Included by consumer.c only; runs in the consumer process. A packet is written
- * with its file offset, and a ring's progress is moved only after the whole
- * packet is in the file: a failed or interrupted write is simply done again.
+ * Included by consumer.c and, for its packets, by steer.c; runs in the consumer
+ * process. A packet is written with its file offset, and a ring's progress is moved
+ * only after the whole packet is in the file: a failed or interrupted write is simply
+ * done again. A stream is one file, or a row of files: one a chunk of the trace, or,
+ * where a limit drops the oldest, BT_KEPT_FILES of them. Which one a packet goes to
+ * follows from the progress (bt_place_of), so that whoever takes over does the same.
  */
 #ifndef BT_STREAM_H
 #define BT_STREAM_H
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
-#include "ring.h"
+#include "trace.h"
 
 /* What one packet starts with: packet.header and packet.context as the metadata
  * declares them (src/ctf/metadata-writer.ts), byte-packed. CTF 1.8.3, 5.1-5.2. */
@@ -44,46 +41,9 @@ struct __attribute__((packed)) bt_packet {
 struct bt_stream {
 	struct bt_ring *ring; /* NULL: not mapped yet */
 	const uint8_t *data;
-	int fd;               /* -1: no file yet */
+	int fd;               /* -1: not open */
+	uint64_t chunk, file; /* that fd is of */
 };
-
-struct bt_trace {
-	struct bt_session *session;
-	int dir;             /* the trace directory */
-	struct bt_sums sums; /* of all rings */
-};
-
-/* Adds what came of a ring since it had `before` to the sums. */
-static inline void bt_add_sums(struct bt_trace *trace, struct bt_sums before, struct bt_sums after)
-{
-	trace->sums.records += after.records - before.records;
-	trace->sums.discarded += after.discarded - before.discarded;
-	trace->sums.bytes += after.bytes - before.bytes;
-	trace->sums.streams += after.streams - before.streams;
-}
-
-/* Lets everybody see the sums. */
-static inline void bt_tell_sums(const struct bt_trace *trace)
-{
-	struct bt_session *s = trace->session;
-
-	atomic_store(&s->bytes_written, trace->sums.bytes);
-	atomic_store(&s->records_written, trace->sums.records);
-	atomic_store(&s->discarded_told, trace->sums.discarded);
-	/* Files: where nothing is written there are none. */
-	atomic_store(&s->streams, s->output == BT_TO_DISK ? (uint32_t)trace->sums.streams : 0);
-}
-
-/* Moves a ring's progress and the sums with it. One store moves the progress; who
- * is killed behind it has its successor add up the sums. */
-static inline void bt_move_on(struct bt_trace *trace, struct bt_ring *ring, const struct bt_progress *next)
-{
-	struct bt_sums before = bt_sums_of(&ring->progress[ring->current & 1]);
-
-	bt_put(ring, next);
-	bt_add_sums(trace, before, bt_sums_of(next));
-	bt_tell_sums(trace);
-}
 
 /* Cuts off what a consumer before us wrote of a packet it did not finish. False, with
  * errno: it cannot be, or this is no file that holds `size` bytes. */
@@ -100,44 +60,125 @@ static inline bool bt_cut_stream(int fd, uint64_t size)
 	return (uint64_t)st.st_size == size || ftruncate(fd, (off_t)size) == 0;
 }
 
-/* Opens the stream's file: made when the first packet is there, so that threads
- * that emit nothing leave none. The stream's number makes the name its own, though
- * the system gives a thread's id out again. Never through a link, never an existing
- * file: but one that a consumer before us has made for this very stream. It says so
- * before it makes it, so that one killed right after leaves no file that nobody
- * knows of. */
-static inline int bt_stream_open(const struct bt_trace *trace, struct bt_stream *stream)
+/* Where a packet goes. */
+struct bt_place {
+	uint64_t chunk;
+	uint64_t file; /* number in the stream; 0 where no limit drops the oldest */
+	uint64_t at;   /* bytes */
+};
+
+static inline bool bt_drops_oldest(const struct bt_session *s)
+{
+	return s->max_size > 0 && s->when_full == BT_DROP_OLDEST;
+}
+
+/* Where a stream's next packet, of `size` bytes, goes. */
+static inline struct bt_place bt_place_of(const struct bt_session *s, const struct bt_progress *done, uint64_t size)
+{
+	struct bt_place place = { bt_chunks(s)->number, done->file, done->file_size };
+
+	if (done->packets == 0 || done->chunk != place.chunk) {
+		place.file = 0;
+		place.at = 0;
+	} else if (bt_drops_oldest(s) && done->records > done->file_began[done->file % BT_KEPT_FILES].records &&
+		   place.at + size > (s->max_size - sizeof(struct bt_packet)) / BT_KEPT_FILES) {
+		place.file++;
+		place.at = 0;
+	}
+	return place;
+}
+
+/* The stream's number makes the name its own, though the system gives a thread's id
+ * out again. */
+static inline void bt_file_name(const struct bt_ring *ring, uint64_t file, char name[64])
+{
+	if (file == 0)
+		snprintf(name, 64, "thread-%u-%u", ring->tid, ring->stream);
+	else
+		snprintf(name, 64, "thread-%u-%u.%llu", ring->tid, ring->stream, (unsigned long long)file);
+}
+
+/* Drops a file of a stream: of the first its first packet stays, so that readers see
+ * that others are missing. Returns 0 or -errno. */
+static inline int bt_drop_file(const struct bt_trace *trace, const struct bt_ring *ring, uint64_t file)
+{
+	char name[64];
+	int fd, error = 0;
+
+	bt_file_name(ring, file, name);
+	if (file > 0)
+		return unlinkat(trace->chunk_dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+	fd = openat(trace->chunk_dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (ftruncate(fd, sizeof(struct bt_packet)) != 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+/* Removes the file that a consumer made in a chunk before and had no time to write
+ * to. Best effort: readers pass over an empty file. */
+static inline void bt_forget_file(const struct bt_trace *trace, const struct bt_ring *ring, uint64_t chunk)
+{
+	char name[64];
+	int dir = bt_open_chunk(trace, chunk);
+
+	if (dir < 0)
+		return;
+	bt_file_name(ring, 0, name);
+	unlinkat(dir, name, 0);
+	close(dir);
+}
+
+/* Opens the file that `place` is in: made when its first packet is there, so that
+ * threads that emit nothing leave none. Never through a link, never an existing file:
+ * but one that a consumer before us has made for this very place. It says so before
+ * it makes it, so that one killed right after leaves no file that nobody knows of. */
+static inline int bt_stream_open(struct bt_trace *trace, struct bt_stream *stream, struct bt_place place)
 {
 	struct bt_ring *ring = stream->ring;
 	const struct bt_progress *done = &ring->progress[ring->current & 1];
-	bool ours = atomic_load_explicit(&ring->making_file, memory_order_relaxed) != 0;
+	bool rotates = bt_rotates(trace->session);
+	uint64_t number = rotates ? place.chunk : place.file;
+	uint64_t making = atomic_load_explicit(&ring->making_file, memory_order_relaxed);
 	/* Nonblocking: a pipe of that name would be waited for. */
 	int flags = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	char name[48];
-	int fd;
+	char name[64];
+	int fd, error;
 
-	if (!ours)
+	if (stream->fd >= 0)
+		close(stream->fd);
+	stream->fd = -1;
+	error = bt_enter_chunk(trace);
+	if (error == 0 && place.at == 0 && place.file >= BT_KEPT_FILES)
+		error = bt_drop_file(trace, ring, place.file - BT_KEPT_FILES);
+	if (error != 0)
+		return error;
+	if (rotates && making != 0 && making != number + 1 && (done->packets == 0 || done->chunk != making - 1))
+		bt_forget_file(trace, ring, making - 1);
+	if (making != number + 1)
 		flags |= O_EXCL;
-	if (done->packets == 0)
+	if (place.at == 0)
 		flags |= O_CREAT;
-	snprintf(name, sizeof name, "thread-%u-%u", ring->tid, ring->stream);
+	bt_file_name(ring, place.file, name);
 	/* Release, and not moved below the call: whoever finds the file finds this. */
-	atomic_store_explicit(&ring->making_file, 1, memory_order_release);
-	fd = openat(trace->dir, name, flags, 0644);
+	atomic_store_explicit(&ring->making_file, number + 1, memory_order_release);
+	fd = openat(trace->chunk_dir, name, flags, 0644);
 	if (fd < 0) {
-		int error = errno;
-
-		if (!ours)
-			atomic_store_explicit(&ring->making_file, 0, memory_order_relaxed);
-		return -error;
+		error = -errno;
+		if (flags & O_EXCL)
+			atomic_store_explicit(&ring->making_file, making, memory_order_relaxed);
+		return error;
 	}
-	if (!bt_cut_stream(fd, done->file_size)) {
-		int error = errno;
-
+	if (!bt_cut_stream(fd, place.at)) {
+		error = -errno;
 		close(fd);
-		return -error;
+		return error;
 	}
 	stream->fd = fd;
+	stream->chunk = place.chunk;
+	stream->file = place.file;
 	return 0;
 }
 
@@ -178,13 +219,12 @@ struct bt_content {
 	uint64_t end_ts;
 	uint64_t discarded; /* of the stream, up to the packet's end */
 	uint64_t records;   /* in the packet */
-	uint64_t number;    /* of the packet in its stream */
 };
 
-/* Writes a packet at `at`. Returns its size, or -errno with the file cut back to
+/* Writes packet `number` of a stream at `at`. Returns its size, or -errno with the file cut back to
  * `at`: readers refuse a packet that is not whole. */
 static inline int64_t bt_write_packet(const struct bt_session *s, const struct bt_ring *ring, int fd, uint64_t at,
-			       const struct bt_content *content)
+			       uint64_t number, const struct bt_content *content)
 {
 	uint64_t size = sizeof(struct bt_packet) + content->length;
 	struct bt_packet packet = {
@@ -194,7 +234,7 @@ static inline int64_t bt_write_packet(const struct bt_session *s, const struct b
 		.timestamp_end = content->end_ts,
 		.content_size = size * 8,
 		.packet_size = size * 8,
-		.packet_seq_num = content->number,
+		.packet_seq_num = number,
 		.events_discarded = content->discarded,
 		.event_count = (uint32_t)content->records,
 		.tid = ring->tid,
@@ -216,11 +256,106 @@ static inline int64_t bt_write_packet(const struct bt_session *s, const struct b
 	return error;
 }
 
-/* Writes one run of records as a packet and gives its room back. Returns 0, or
- * -errno with the ring as before. */
-static inline int bt_write_run(struct bt_trace *trace, struct bt_stream *stream, const struct bt_run *run)
+/* Writes a packet into the place where it belongs. Returns 0, or -errno with nothing
+ * changed. On success `next` knows of it. */
+static inline int bt_write_placed(struct bt_trace *trace, struct bt_stream *stream, struct bt_place place,
+				  const struct bt_content *content, struct bt_progress *next)
 {
 	struct bt_session *s = trace->session;
+	const struct bt_progress *done = &stream->ring->progress[stream->ring->current & 1];
+	int64_t size;
+	int error = 0;
+
+	if (stream->fd < 0 || stream->chunk != place.chunk || stream->file != place.file)
+		error = bt_stream_open(trace, stream, place);
+	if (error != 0)
+		return error;
+	size = bt_write_packet(s, stream->ring, stream->fd, place.at, done->packets, content);
+	if (size < 0)
+		return (int)size;
+	if (place.at == 0) {
+		uint64_t old = place.file - BT_KEPT_FILES;
+
+		if (place.file >= BT_KEPT_FILES) {
+			const struct bt_amount *from = &done->file_began[old % BT_KEPT_FILES];
+			const struct bt_amount *to = &done->file_began[(old + 1) % BT_KEPT_FILES];
+
+			next->dropped.records += to->records - from->records;
+			next->dropped.bytes += to->bytes - from->bytes - (old == 0 ? sizeof(struct bt_packet) : 0);
+		}
+		next->file_began[place.file % BT_KEPT_FILES] = (struct bt_amount){ done->records, done->bytes };
+	}
+	next->chunk = place.chunk;
+	next->file = place.file;
+	next->file_size = place.at + (uint64_t)size;
+	return 0;
+}
+
+/* Writes content as a stream's next packet, or the packet that must come before it,
+ * and moves the progress on: to `next` in the first case. Returns 0, or -errno with
+ * the ring as before. */
+static inline int bt_write_content(struct bt_trace *trace, struct bt_stream *stream,
+				   const struct bt_content *content, struct bt_progress *next)
+{
+	struct bt_session *s = trace->session;
+	const struct bt_progress *done = &stream->ring->progress[stream->ring->current & 1];
+	uint64_t size = sizeof(struct bt_packet) + content->length;
+	struct bt_progress started = *done;
+	struct bt_content start = { 0 };
+
+	if (s->output == BT_TO_DISK) {
+		struct bt_place place;
+		int error;
+
+		if (s->rotate_size > 0 && bt_written(trace).bytes - bt_chunks(s)->began.bytes + size > s->rotate_size)
+			bt_rotate(trace);
+		place = bt_place_of(s, done, size);
+		/* Readers take a stream's first packet, also of a chunk that is read alone,
+		 * as the count's start: events discarded before it would go unseen. And
+		 * where the oldest are dropped, the first packet is what stays. The caller
+		 * comes again with what it has. */
+		if (place.at == 0 && place.file == 0 &&
+		    (content->discarded != done->told || (bt_drops_oldest(s) && content->length > 0))) {
+			next = &started;
+			start.begin_ts = start.end_ts = done->last_ts;
+			start.discarded = done->told;
+			content = &start;
+			size = sizeof(struct bt_packet);
+		}
+		error = bt_remove_chunks(trace);
+		if (error == 0)
+			error = bt_write_placed(trace, stream, place, content, next);
+		atomic_store(&s->write_errno, (uint32_t)-error);
+		if (error != 0)
+			return error;
+	}
+	next->told = content->discarded;
+	next->packets++;
+	next->bytes += size;
+	bt_move_on(trace, stream->ring, next);
+	bt_wake_owner(stream->ring);
+	return 0;
+}
+
+/* Whether a stream takes no more: its limit is reached, or there is nowhere to write. */
+static inline bool bt_stopped(const struct bt_trace *trace, const struct bt_progress *done, uint64_t length)
+{
+	const struct bt_session *s = trace->session;
+
+	if (trace->nowhere)
+		return true;
+	if (s->max_size == 0 || s->when_full != BT_STOP)
+		return false;
+	/* Stopped is stopped, though less might fit. There is room for this packet and
+	 * the last one, each with one that must come before it. */
+	return done->dropped.records > 0 || done->bytes + length + 4 * sizeof(struct bt_packet) > s->max_size;
+}
+
+/* Writes one run of records as a packet, or the count of what was discarded before
+ * it, and gives its room back. Returns 0, or -errno with the ring as before. */
+static inline int bt_write_run(struct bt_trace *trace, struct bt_stream *stream, const struct bt_run *run)
+{
+	const struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;
 	const struct bt_progress *done = &ring->progress[ring->current & 1];
 	struct bt_progress next = *done;
@@ -231,57 +366,71 @@ static inline int bt_write_run(struct bt_trace *trace, struct bt_stream *stream,
 		.end_ts = run->end_ts,
 		.discarded = run->discarded,
 		.records = run->records - done->records,
-		.number = done->packets,
 	};
-	int64_t size = (int64_t)(sizeof(struct bt_packet) + content.length);
-	int error;
 
 	next.tail = run->next_tail;
 	next.last_ts = run->end_ts;
 	next.discarded = run->discarded;
 	next.records = run->records;
-	next.packets++;
-	if (s->output == BT_TO_DISK) {
-		error = stream->fd < 0 ? bt_stream_open(trace, stream) : 0;
-		if (error == 0) {
-			size = bt_write_packet(s, ring, stream->fd, done->file_size, &content);
-			error = size < 0 ? (int)size : 0;
-		}
-		atomic_store(&s->write_errno, (uint32_t)-error);
-		if (error != 0)
-			return error;
-		next.file_size += (uint64_t)size;
-	}
-	next.bytes += (uint64_t)size;
+	if (!bt_stopped(trace, done, content.length))
+		return bt_write_content(trace, stream, &content, &next);
+	next.dropped.records += content.records;
 	bt_move_on(trace, ring, &next);
 	bt_wake_owner(ring);
 	return 0;
 }
 
-/* A packet without records: carries the discarded count alone. */
+/* A packet without records: tells up to when nothing came, and what was discarded. */
 static inline int bt_write_count(struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded)
 {
-	const struct bt_progress *done = &stream->ring->progress[stream->ring->current & 1];
-	struct bt_run run = {
-		.begin = done->tail,
-		.end = done->tail,
-		.next_tail = done->tail,
-		.end_ts = done->last_ts,
-		.discarded = discarded,
-		.records = done->records,
-	};
+	struct bt_ring *ring = stream->ring;
+	const struct bt_progress *done = &ring->progress[ring->current & 1];
+	struct bt_content content = { .begin_ts = done->last_ts, .end_ts = done->last_ts, .discarded = discarded };
+	struct bt_progress next = *done;
 
-	return bt_write_run(trace, stream, &run);
+	next.discarded = discarded;
+	if (!bt_stopped(trace, done, 0))
+		return bt_write_content(trace, stream, &content, &next);
+	bt_move_on(trace, ring, &next);
+	return 0;
 }
 
-/* Writes what the ring holds: closed sub-buffers, and where `everything` also
- * what is published of the one being filled, and the count of what was
- * discarded since. Returns 0 or -errno of a write; then the rest stays. */
-static inline int bt_drain(struct bt_trace *trace, struct bt_stream *stream, bool everything)
+/* The last packet of a stream that was stopped: says how many events are missing.
+ * Returns 0 or -errno. */
+static inline int bt_close_stopped(struct bt_trace *trace, struct bt_stream *stream)
+{
+	struct bt_ring *ring = stream->ring;
+	int error = 0;
+
+	while (error == 0 && !trace->nowhere && trace->session->max_size > 0 && trace->session->when_full == BT_STOP) {
+		const struct bt_progress *done = &ring->progress[ring->current & 1];
+		struct bt_content content = { .begin_ts = done->last_ts,
+					      .end_ts = done->last_ts,
+					      .discarded = done->discarded + done->dropped.records };
+		struct bt_progress next = *done;
+
+		if (done->told == content.discarded)
+			return 0;
+		error = bt_write_content(trace, stream, &content, &next);
+	}
+	return error;
+}
+
+/* How much of a ring is written. */
+enum bt_extent {
+	BT_WHOLE_SUB_BUFFERS, /* the closed ones */
+	BT_ALL_PUBLISHED,     /* also what is published of the one being filled, and the count of
+			       * what was discarded since */
+	BT_THE_LAST,          /* all that there will be */
+};
+
+/* Writes what a ring holds. Returns 0 or -errno of a write; then the rest stays. */
+static inline int bt_drain(struct bt_trace *trace, struct bt_stream *stream, enum bt_extent extent)
 {
 	struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;
 	const struct bt_progress *done;
+	bool everything = extent != BT_WHOLE_SUB_BUFFERS;
 	enum bt_got got;
 	struct bt_run run;
 	uint64_t discarded;
@@ -302,14 +451,6 @@ static inline int bt_drain(struct bt_trace *trace, struct bt_stream *stream, boo
 			bt_wake_owner(ring);
 			continue;
 		}
-		/* Readers take a stream's first packet as the count's start: events
-		 * discarded before it would go unseen. */
-		if (done->packets == 0 && run.discarded > 0) {
-			error = bt_write_count(trace, stream, 0);
-			if (error != 0)
-				return error;
-			continue;
-		}
 		error = bt_write_run(trace, stream, &run);
 		if (error != 0)
 			return error;
@@ -319,15 +460,14 @@ static inline int bt_drain(struct bt_trace *trace, struct bt_stream *stream, boo
 	/* Acquire: records published before the last of them was discarded are seen;
 	 * their packet comes first and must not tell of less. */
 	discarded = atomic_load_explicit(&ring->discarded, memory_order_acquire);
-	if (discarded == done->discarded ||
-	    ((atomic_load_explicit(&ring->published, memory_order_relaxed) ^ done->tail) & BT_POSITION_MASK) != 0)
+	if (((atomic_load_explicit(&ring->published, memory_order_relaxed) ^ done->tail) & BT_POSITION_MASK) != 0)
 		return 0;
-	if (done->packets == 0) {
-		error = bt_write_count(trace, stream, 0);
+	while (ring->progress[ring->current & 1].discarded != discarded) {
+		error = bt_write_count(trace, stream, discarded);
 		if (error != 0)
 			return error;
 	}
-	return bt_write_count(trace, stream, discarded);
+	return extent == BT_THE_LAST ? bt_close_stopped(trace, stream) : 0;
 }
 
 #endif

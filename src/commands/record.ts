@@ -13,7 +13,7 @@ import { UserError } from "../errors.ts";
 import { type Native } from "../record/native.ts";
 import { prepareOutput } from "../record/output.ts";
 import { ensureSessionDir } from "../record/session-dir.ts";
-import { HEADER_BYTES, MAX_EVENTS, MODES } from "../record/session-file.ts";
+import { HEADER_BYTES, MAX_EVENTS, MODES, WHEN_FULL } from "../record/session-file.ts";
 import {
   checkOptions,
   DEFAULTS,
@@ -44,6 +44,11 @@ interface RecordOptions {
   readonly blockTimeout?: number;
   readonly sessionDir?: string;
   readonly follow: boolean;
+  readonly maxSize?: number;
+  readonly whenFull?: string;
+  readonly rotateSize?: number;
+  readonly rotatePeriod?: number;
+  readonly maxChunks?: number;
 }
 
 /** Adds `record` to the command line. */
@@ -87,6 +92,18 @@ export function recordCommand(program: Command): void {
       parseTime,
       DEFAULTS.blockTimeout,
     )
+    .option("--max-size <bytes>", "most bytes of a stream (a thread), as 100M; default no limit", parseBytes)
+    .option(
+      "--when-full <what>",
+      `what a stream does at --max-size: ${WHEN_FULL.join(", ")}; default ${WHEN_FULL[0]}`,
+    )
+    .option("--rotate-size <bytes>", "bytes after which the trace goes on in another directory", parseBytes)
+    .option(
+      "--rotate-period <ms>",
+      "time after which the trace goes on in another directory, as 60s or 1h",
+      parseTime,
+    )
+    .option("--max-chunks <n>", "directories that rotation keeps; the oldest go", parseCount)
     .option("--session-dir <dir>", "directory of the session file; default on tmpfs")
     .option("--follow", "trace the Bun programs that the program starts, too (default)", true)
     .option("--no-follow", "trace the program alone, with its Workers")
@@ -142,8 +159,9 @@ function prepare(options: RecordOptions): {
     checkRoom(sessionDir, checked.subBufferSize * checked.subBuffers);
     const output = checked.output === undefined ? "null" : prepareOutput(checked.output);
     const { follow } = options;
+    const asked = options as SessionOptions;
     return {
-      settings: { ...checked, output, sessionDir, recorder: process.pid, bunOption: bunOption(), follow },
+      settings: { ...asked, output, sessionDir, recorder: process.pid, bunOption: bunOption(), follow },
       native: loaded,
     };
   } catch (error) {
@@ -216,8 +234,10 @@ function parseBytes(text: string): number {
   return Number(match[1]) * factor;
 }
 
+const MS_OF = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+
 function parseTime(text: string): number {
-  const match = /^([0-9]+)(ms|s)?$/.exec(text);
-  if (!match) throw new InvalidArgumentError("use milliseconds, as 500, 500ms or 2s.");
-  return Number(match[1]) * (match[2] === "s" ? 1000 : 1);
+  const match = /^([0-9]+)(ms|s|m|h)?$/.exec(text);
+  if (!match) throw new InvalidArgumentError("use milliseconds, or a unit, as 500, 500ms, 2s, 10m or 1h.");
+  return Number(match[1]) * MS_OF[(match[2] ?? "ms") as keyof typeof MS_OF];
 }

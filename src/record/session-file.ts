@@ -12,7 +12,7 @@ const MAGIC = "BUNTRACE";
 /** Size of the header, bytes. */
 export const HEADER_BYTES = 4096;
 /** Where the enabled bytes start, one an event id. */
-export const ENABLED_AT = 4096;
+export const ENABLED_AT = 8192;
 /** Most event types of a session. */
 export const MAX_EVENTS = 8192;
 /** Where the event table starts, 256 bytes an event id. */
@@ -29,6 +29,10 @@ export const GEOMETRY = {
   maxRingBytes: 2 ** 30,
   /** Bytes of a thread name, its final NUL included. */
   threadNameBytes: 32,
+  /** Most chunks that a limit may keep. */
+  maxChunks: 256,
+  /** Files that a stream with a limit is kept in. */
+  keptFiles: 8,
 } as const;
 
 /** Offsets in the header (struct bt_session). A test compares them with session.h. */
@@ -53,6 +57,11 @@ export const SESSION_OFFSETS = {
   consumer_path: 1296,
   enable: 2320,
   recorder: 3344,
+  when_full: 3348,
+  max_size: 3352,
+  rotate_size: 3360,
+  rotate_period_ns: 3368,
+  max_chunks: 3376,
   event_count: 3396,
   ring_count: 3400,
   ringless_discarded: 3408,
@@ -66,7 +75,13 @@ export const SESSION_OFFSETS = {
   discarded_told: 3488,
   streams: 3496,
   write_errno: 3500,
+  dropped: 3504,
+  chunks_current: 3512,
+  chunks: 3520,
 } as const;
+
+/** Size of struct bt_chunks; the number of the chunk comes first. */
+const CHUNKS_BYTES = 72;
 
 const TEXT_BYTES = { program: 160, trace_dir: 1024, consumer_path: 1024, enable: 1024 } as const;
 
@@ -74,6 +89,10 @@ const TEXT_BYTES = { program: 160, trace_dir: 1024, consumer_path: 1024, enable:
 export const MODES = ["discard", "overwrite", "block"] as const;
 /** What a session does when a ring is full. */
 export type Mode = (typeof MODES)[number];
+/** What a stream's limit does. */
+export const WHEN_FULL = ["drop-oldest", "stop"] as const;
+/** What happens when a stream has reached its limit: its oldest packets go, or it takes no more. */
+export type WhenFull = (typeof WHEN_FULL)[number];
 /** The clocks: the processor's cycle counter, or the kernel's monotonic clock. */
 export const CLOCKS = ["cycles", "monotonic"] as const;
 /** Which clock a session's times are in. */
@@ -98,6 +117,20 @@ export interface NewSession {
   readonly enable: readonly string[];
   /** Pid of the command that removes the finished session file; 0: the consumer does. */
   readonly recorder: number;
+  readonly limits: Limits;
+}
+
+/** How large a trace may get; 0: no limit. */
+export interface Limits {
+  /** Bytes of a stream. */
+  readonly maxSize: number;
+  readonly whenFull: WhenFull;
+  /** Bytes of a chunk. */
+  readonly rotateSize: number;
+  /** Milliseconds of a chunk. */
+  readonly rotatePeriod: number;
+  /** Chunks that are kept. */
+  readonly maxChunks: number;
 }
 
 /**
@@ -121,6 +154,12 @@ export function newHeader(session: NewSession): Buffer {
   writeText(header, "program", session.program.slice(0, 100));
   writeText(header, "consumer_path", session.consumerPath);
   header.writeUInt32LE(session.recorder, at.recorder);
+  const { maxSize, whenFull, rotateSize, rotatePeriod, maxChunks } = session.limits;
+  header.writeUInt32LE(WHEN_FULL.indexOf(whenFull), at.when_full);
+  header.writeBigUInt64LE(BigInt(maxSize), at.max_size);
+  header.writeBigUInt64LE(BigInt(rotateSize), at.rotate_size);
+  header.writeBigUInt64LE(BigInt(rotatePeriod * 1e6), at.rotate_period_ns);
+  header.writeUInt32LE(maxChunks, at.max_chunks);
   writeText(header, "enable", session.enable.join(","));
   return header;
 }
@@ -159,9 +198,15 @@ export interface SessionInfo {
   /** Thread id of the consumer; 0 when none has come up, or the last one died. */
   readonly consumerPid: number;
   readonly consumerDied: boolean;
+  /** Events that are in the trace now. */
   readonly recordsWritten: bigint;
   readonly discardedTold: bigint;
+  /** Events that were recorded and are not in the trace: a limit dropped them, or somebody removed its directory. */
+  readonly dropped: bigint;
+  /** Bytes of the packets that are in the trace now. */
   readonly bytesWritten: bigint;
+  /** Number of the chunk that is being written, from 0. */
+  readonly chunk: number;
   readonly alteredValues: number;
   readonly ringlessDiscarded: bigint;
   readonly streams: number;
@@ -199,7 +244,11 @@ export function readHeader(header: Buffer): SessionInfo {
     consumerDied: (lock & 0x40000000) !== 0,
     recordsWritten: header.readBigUInt64LE(at.records_written),
     discardedTold: header.readBigUInt64LE(at.discarded_told),
+    dropped: header.readBigUInt64LE(at.dropped),
     bytesWritten: header.readBigUInt64LE(at.bytes_written),
+    chunk: Number(
+      header.readBigUInt64LE(at.chunks + (header.readUInt32LE(at.chunks_current) & 1) * CHUNKS_BYTES),
+    ),
     alteredValues: header.readUInt32LE(at.altered_values),
     ringlessDiscarded: header.readBigUInt64LE(at.ringless_discarded),
     streams: header.readUInt32LE(at.streams),
@@ -257,7 +306,7 @@ export const RING_OFFSETS = {
   current: 144,
   progress: 192,
 } as const;
-const PROGRESS_BYTES = 88;
+const PROGRESS_BYTES = 264;
 
 /** What a ring's counters say beyond what its packets have told. */
 export function ringCounters(ring: Buffer): {

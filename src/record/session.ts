@@ -158,6 +158,7 @@ function createSession(
     consumerPath,
     enable: settings.enable,
     recorder,
+    limits: settings,
   });
   const { before, after } = metadataHead(uuid, {
     domain: "ust",

@@ -4,7 +4,16 @@
  * variable.
  */
 import { parseGlob } from "./glob.ts";
-import { type Clock, CLOCKS, GEOMETRY, type Mode, MODES } from "./session-file.ts";
+import {
+  type Clock,
+  CLOCKS,
+  GEOMETRY,
+  type Limits,
+  type Mode,
+  MODES,
+  WHEN_FULL,
+  type WhenFull,
+} from "./session-file.ts";
 
 /** What `openSession` takes. All have defaults. */
 export interface SessionOptions {
@@ -26,10 +35,20 @@ export interface SessionOptions {
   readonly clock?: Clock;
   /** Directory of the session file. Default: on tmpfs. */
   readonly sessionDir?: string;
+  /** Most bytes of a stream (what one thread writes): 8 sub-buffers and more. Default: no limit. */
+  readonly maxSize?: number;
+  /** What happens at `maxSize`: the stream's oldest events go, an eighth at a time, or it takes no more. Default "drop-oldest". */
+  readonly whenFull?: WhenFull;
+  /** Bytes after which the trace goes on in another directory, a chunk. Default: never. */
+  readonly rotateSize?: number;
+  /** Milliseconds after which the trace goes on in another chunk, if there is anything in this one. Default: never. */
+  readonly rotatePeriod?: number;
+  /** How many chunks are kept, 1 to 256; the oldest go. Default: all. */
+  readonly maxChunks?: number;
 }
 
 /** Checked settings. */
-export interface Settings extends Required<Omit<SessionOptions, "output">> {
+export interface Settings extends Required<Omit<SessionOptions, "output">>, Limits {
   /** A directory, or undefined: write nothing. */
   readonly output: string | undefined;
 }
@@ -95,6 +114,38 @@ export function checkOptions(options: SessionOptions = {}): Settings {
     blockTimeout: number("blockTimeout", options.blockTimeout ?? DEFAULTS.blockTimeout, 0, MAX_MS),
     clock: oneOf("clock", options.clock ?? "cycles", CLOCKS),
     sessionDir: options.sessionDir ?? defaultSessionDir(),
+    ...checkLimits(options, subBufferSize),
+  };
+}
+
+/** A packet's head, and some: what a sub-buffer is more than its records on disk. */
+const PACKET_BYTES = 256;
+
+/** Least bytes of a chunk: less would be a directory a packet. */
+const MIN_CHUNK_BYTES = 4096;
+
+function checkLimits(options: SessionOptions, subBufferSize: number): Limits {
+  const { maxSize, whenFull, rotateSize, rotatePeriod, maxChunks } = options;
+  const rotates = rotateSize !== undefined || rotatePeriod !== undefined;
+  if (whenFull !== undefined && maxSize === undefined) throw new Error("whenFull needs maxSize");
+  if (maxChunks !== undefined && !rotates) throw new Error("maxChunks needs rotateSize or rotatePeriod");
+  if (options.mode === "overwrite" && (rotates || maxSize !== undefined))
+    throw new Error(
+      `${rotates ? "rotation" : "maxSize"} needs mode discard or block: in mode overwrite nothing is written before the end`,
+    );
+  const full = oneOf("whenFull", whenFull ?? "drop-oldest", WHEN_FULL);
+  if (rotates && maxSize !== undefined && full === "drop-oldest")
+    throw new Error("with rotation the oldest chunks go: use maxChunks, or maxSize with whenFull stop");
+  const least = GEOMETRY.keptFiles * (subBufferSize + PACKET_BYTES);
+  return {
+    maxSize: maxSize === undefined ? 0 : number("maxSize", maxSize, least, Number.MAX_SAFE_INTEGER),
+    whenFull: full,
+    rotateSize:
+      rotateSize === undefined
+        ? 0
+        : number("rotateSize", rotateSize, MIN_CHUNK_BYTES, Number.MAX_SAFE_INTEGER),
+    rotatePeriod: rotatePeriod === undefined ? 0 : number("rotatePeriod", rotatePeriod, 1, MAX_MS),
+    maxChunks: maxChunks === undefined ? 0 : number("maxChunks", maxChunks, 1, GEOMETRY.maxChunks),
   };
 }
 

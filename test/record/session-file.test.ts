@@ -55,6 +55,8 @@ test("the sizes and limits are those of session.h", () => {
       maxSubBuffers: defined("BT_MAX_SUB_BUFFERS"),
       maxRingBytes: defined("BT_MAX_RING_SIZE"),
       threadNameBytes: defined("BT_THREAD_NAME_SIZE"),
+      maxChunks: defined("BT_MAX_CHUNKS"),
+      keptFiles: defined("BT_KEPT_FILES"),
     },
   });
 });
@@ -72,6 +74,7 @@ const NEW = {
   consumerPath: "/usr/lib/consumer",
   enable: ["a:*", "b:*@error"],
   recorder: 0,
+  limits: { maxSize: 0, whenFull: "stop", rotateSize: 0, rotatePeriod: 0, maxChunks: 0 },
 } as const;
 
 test("a header is read as it was written", () => {
@@ -83,6 +86,8 @@ test("a header is read as it was written", () => {
     finished: false,
     consumerPid: 0,
     recordsWritten: 0n,
+    dropped: 0n,
+    chunk: 0,
   });
 });
 

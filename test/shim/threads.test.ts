@@ -54,6 +54,7 @@ function handOver(dir: string): void {
       consumerPath: join(binariesDir(), "buntrace-consumer"),
       enable: [],
       recorder: 0,
+      limits: { maxSize: 0, whenFull: "stop", rotateSize: 0, rotatePeriod: 0, maxChunks: 0 },
     }),
   );
 }
