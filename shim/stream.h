@@ -17,26 +17,6 @@
 
 #include "trace.h"
 
-/* What one packet starts with: packet.header and packet.context as the metadata
- * declares them (src/ctf/metadata-writer.ts), byte-packed. CTF 1.8.3, 5.1-5.2. */
-struct __attribute__((packed)) bt_packet {
-	uint32_t magic;
-	uint8_t uuid[16];
-	uint32_t stream_id;
-	uint64_t stream_instance_id;
-	uint64_t timestamp_begin;
-	uint64_t timestamp_end;
-	uint64_t content_size; /* bits */
-	uint64_t packet_size;  /* bits */
-	uint64_t packet_seq_num;
-	uint64_t events_discarded;
-	uint32_t event_count;
-	uint32_t tid;
-	char thread_name[BT_THREAD_NAME_SIZE];
-};
-
-#define BT_CTF_MAGIC 0xC1FC1FC1u
-
 /* The consumer's private side of a ring. */
 struct bt_stream {
 	struct bt_ring *ring; /* NULL: not mapped yet */
@@ -98,23 +78,15 @@ static inline void bt_file_name(const struct bt_ring *ring, uint64_t file, char 
 		snprintf(name, 64, "thread-%u-%u.%llu", ring->tid, ring->stream, (unsigned long long)file);
 }
 
-/* Drops a file of a stream: of the first its first packet stays, so that readers see
- * that others are missing. Returns 0 or -errno. */
+/* Drops a file of a stream. Returns 0 or -errno. */
 static inline int bt_drop_file(const struct bt_trace *trace, const struct bt_ring *ring, uint64_t file)
 {
 	char name[64];
-	int fd, error = 0;
 
 	bt_file_name(ring, file, name);
-	if (file > 0)
-		return unlinkat(trace->chunk_dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
-	fd = openat(trace->chunk_dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (ftruncate(fd, sizeof(struct bt_packet)) != 0)
-		error = -errno;
-	close(fd);
-	return error;
+	if (file == 0)
+		return bt_keep_first_packet(trace->chunk_dir, name);
+	return unlinkat(trace->chunk_dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
 /* Removes the file that a consumer made in a chunk before and had no time to write
@@ -312,10 +284,11 @@ static inline int bt_write_content(struct bt_trace *trace, struct bt_stream *str
 		place = bt_place_of(s, done, size);
 		/* Readers take a stream's first packet, also of a chunk that is read alone,
 		 * as the count's start: events discarded before it would go unseen. And
-		 * where the oldest are dropped, the first packet is what stays. The caller
-		 * comes again with what it has. */
+		 * where the oldest are dropped, the first packet is what stays of them. The
+		 * caller comes again with what it has. */
 		if (place.at == 0 && place.file == 0 &&
-		    (content->discarded != done->told || (bt_drops_oldest(s) && content->length > 0))) {
+		    (content->discarded != done->told ||
+		     (content->length > 0 && (bt_drops_oldest(s) || (s->max_chunks > 0 && place.chunk == 0))))) {
 			next = &started;
 			start.begin_ts = start.end_ts = done->last_ts;
 			start.discarded = done->told;

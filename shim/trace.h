@@ -22,6 +22,26 @@
 #include "clock.h"
 #include "ring.h"
 
+/* What one packet starts with: packet.header and packet.context as the metadata
+ * declares them (src/ctf/metadata-writer.ts), byte-packed. CTF 1.8.3, 5.1-5.2. */
+struct __attribute__((packed)) bt_packet {
+	uint32_t magic;
+	uint8_t uuid[16];
+	uint32_t stream_id;
+	uint64_t stream_instance_id;
+	uint64_t timestamp_begin;
+	uint64_t timestamp_end;
+	uint64_t content_size; /* bits */
+	uint64_t packet_size;  /* bits */
+	uint64_t packet_seq_num;
+	uint64_t events_discarded;
+	uint32_t event_count;
+	uint32_t tid;
+	char thread_name[BT_THREAD_NAME_SIZE];
+};
+
+#define BT_CTF_MAGIC 0xC1FC1FC1u
+
 #define BT_CHUNK_NAME_SIZE (sizeof((struct bt_session *)0)->trace_dir + 32)
 
 struct bt_trace {
@@ -203,8 +223,23 @@ struct bt_entry {
 	char name[];
 };
 
-/* Removes what is in a chunk's directory; its metadata last. Returns 0 or -errno. */
-static inline int bt_empty_chunk(int dir, bool with_metadata)
+/* Cuts a stream's file back to its first packet, which has no records in it, so that
+ * readers see that others are missing. Returns 0 or -errno. */
+static inline int bt_keep_first_packet(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), error = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (ftruncate(fd, sizeof(struct bt_packet)) != 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+/* Removes the streams in a chunk's directory, but keeps their first packets in the
+ * trace directory itself; of another directory then the metadata. Returns 0 or -errno. */
+static inline int bt_empty_chunk(int dir, bool is_trace)
 {
 	_Alignas(8) char buffer[2048];
 	long length;
@@ -219,18 +254,24 @@ static inline int bt_empty_chunk(int dir, bool with_metadata)
 			for (long at = 0; at < length;) {
 				const struct bt_entry *entry = (const struct bt_entry *)(buffer + at);
 
+				int error = 0;
+
 				at += entry->size;
 				if (strncmp(entry->name, "thread-", 7) != 0)
 					continue;
-				if (unlinkat(dir, entry->name, 0) == 0)
+				if (is_trace)
+					error = bt_keep_first_packet(dir, entry->name);
+				else if (unlinkat(dir, entry->name, 0) == 0)
 					removed = true;
 				else if (errno != ENOENT)
-					return -errno;
+					error = -errno;
+				if (error != 0)
+					return error;
 			}
 		if (length < 0)
 			return -errno;
 	}
-	if (with_metadata && unlinkat(dir, "metadata", 0) != 0 && errno != ENOENT)
+	if (!is_trace && unlinkat(dir, "metadata", 0) != 0 && errno != ENOENT)
 		return -errno;
 	return 0;
 }
@@ -252,7 +293,7 @@ static inline int bt_remove_chunks(struct bt_trace *trace)
 		if (dir < 0 && errno != ENOENT)
 			return -errno;
 		bt_chunk_name(trace, trace->cleared, name);
-		error = dir < 0 ? 0 : bt_empty_chunk(dir, name[1] != 0);
+		error = dir < 0 ? 0 : bt_empty_chunk(dir, name[1] == 0);
 		if (dir >= 0)
 			close(dir);
 		if (error != 0)

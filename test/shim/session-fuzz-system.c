@@ -56,6 +56,44 @@ int fuzz_open(const char *path, int flags, ...)
 	return open(path, flags, mode);
 }
 
+/* A name in a directory of the trace, or the directory of a chunk beside it. */
+static void check_name(const char *name)
+{
+	const char *chunk = "../trace.";
+
+	if (strncmp(name, chunk, strlen(chunk)) == 0 && name[strlen(chunk)] != 0 &&
+	    strspn(name + strlen(chunk), "0123456789") == strlen(name + strlen(chunk)))
+		return;
+	if (strchr(name, '/') || strcmp(name, "..") == 0)
+		fuzz_fail("works on a file elsewhere");
+}
+
+int fuzz_mkdirat(int dir, const char *name, mode_t mode)
+{
+	check_name(name);
+	return mkdirat(dir, name, mode);
+}
+
+int fuzz_linkat(int from, const char *name, int to, const char *as, int flags)
+{
+	check_name(name);
+	check_name(as);
+	return linkat(from, name, to, as, flags);
+}
+
+int fuzz_unlinkat(int dir, const char *name, int flags)
+{
+	check_name(name);
+	return unlinkat(dir, name, flags);
+}
+
+int fuzz_renameat(int from, const char *name, int to, const char *as)
+{
+	check_name(name);
+	check_name(as);
+	return renameat(from, name, to, as);
+}
+
 int fuzz_openat(int dir, const char *name, int flags, ...)
 {
 	mode_t mode = 0;
@@ -65,8 +103,7 @@ int fuzz_openat(int dir, const char *name, int flags, ...)
 	if (flags & O_CREAT)
 		mode = va_arg(args, mode_t);
 	va_end(args);
-	if (strchr(name, '/'))
-		fuzz_fail("opens a file elsewhere");
+	check_name(name);
 	return openat(dir, name, flags, mode);
 }
 
@@ -211,10 +248,10 @@ int fuzz_munmap(void *at, size_t size)
 	fuzz_fail("unmaps what it has not mapped");
 }
 
-/* Empties the output. No file may be larger than all that a session can hold. */
-static void clear_output(void)
+/* Empties a directory. No file may be larger than all that a session can hold. */
+static void clear(const char *path)
 {
-	DIR *entries = opendir(fuzz.output);
+	DIR *entries = opendir(path);
 	struct dirent *entry;
 	struct stat st;
 
@@ -226,6 +263,27 @@ static void clear_output(void)
 			fuzz_fail("writes a file larger than all rings");
 		if (unlinkat(dirfd(entries), entry->d_name, 0) != 0)
 			unlinkat(dirfd(entries), entry->d_name, AT_REMOVEDIR);
+	}
+	closedir(entries);
+}
+
+/* Empties the output, and removes the chunks beside it. */
+static void clear_output(void)
+{
+	char path[sizeof fuzz.output + 256];
+	DIR *entries;
+	struct dirent *entry;
+
+	clear(fuzz.output);
+	snprintf(path, sizeof path, "%s/..", fuzz.output);
+	entries = opendir(path);
+	while ((entry = readdir(entries))) {
+		if (strncmp(entry->d_name, "trace.", 6) != 0)
+			continue;
+		snprintf(path, sizeof path, "%s/../%s", fuzz.output, entry->d_name);
+		clear(path);
+		if (rmdir(path) != 0)
+			fuzz_fail("leaves something in a chunk that is no file");
 	}
 	closedir(entries);
 }

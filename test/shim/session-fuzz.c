@@ -31,7 +31,7 @@ int32_t bt_snapshot(const char *path, const char *dir, double out[5], char *erro
 #define RING_BYTES (offsetof(struct bt_ring, sub) + MAX_COUNT * sizeof(struct bt_sub_buffer))
 #define HEADER_BYTES sizeof(struct bt_session)
 
-#define BASES 6u
+#define BASES 12u
 
 /* Of one case, which takes a fraction of a millisecond: more is a hang. */
 #define MOST_SECONDS 20
@@ -77,6 +77,17 @@ static void emit(struct bt_writer *w, uint32_t events)
 		if (bt_commit_slow(w, id, length, ts) >= BT_TOO_LARGE)
 			bt_discard(w);
 	}
+}
+
+/* A base with limits: one of the kinds that there are. */
+static void limit(struct bt_session *s, uint32_t kind)
+{
+	s->when_full = kind % 2 == 0 ? BT_DROP_OLDEST : BT_STOP;
+	s->max_size = kind < 3 ? 9000 : 0;
+	s->rotate_size = kind == 0 ? 0 : 5000;
+	s->rotate_period_ns = kind == 2 ? 1 : 0;
+	s->max_chunks = kind >= 2 ? 2 : 0;
+	s->chunks[0].number = kind;
 }
 
 static void make_base(struct base *base, uint32_t mode, bool half_drained)
@@ -326,7 +337,9 @@ int main(int argc, char **argv)
 	seed = strtoull(argv[2], NULL, 10);
 	random_state = seed;
 	for (uint32_t i = 0; i < BASES; i++)
-		make_base(&bases[i], i % 3, i >= 3);
+		make_base(&bases[i], i % 3, i % 6 >= 3);
+	for (uint32_t i = BASES / 2; i < BASES; i++)
+		limit((struct bt_session *)bases[i].header, i - BASES / 2);
 	find_fields();
 	for (uint32_t i = first; i < first + count; i++) {
 		alarm(MOST_SECONDS);

@@ -29,6 +29,10 @@
 
 int fuzz_open(const char *path, int flags, ...);
 int fuzz_openat(int dir, const char *name, int flags, ...);
+int fuzz_mkdirat(int dir, const char *name, mode_t mode);
+int fuzz_linkat(int from, const char *name, int to, const char *as, int flags);
+int fuzz_unlinkat(int dir, const char *name, int flags);
+int fuzz_renameat(int from, const char *name, int to, const char *as);
 int fuzz_kill(pid_t pid, int signal);
 int fuzz_unlink(const char *path);
 int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout);
@@ -48,6 +52,10 @@ extern FILE *fuzz_messages; /* what the fuzzed code says */
 #define stderr fuzz_messages
 #define open fuzz_open
 #define openat fuzz_openat
+#define mkdirat fuzz_mkdirat
+#define linkat fuzz_linkat
+#define unlinkat fuzz_unlinkat
+#define renameat fuzz_renameat
 #define kill fuzz_kill
 #define unlink fuzz_unlink
 #define poll(fds, count, timeout) fuzz_poll(fds, count, timeout)

@@ -1,0 +1,196 @@
+/**
+ * Directories removed while they are recorded into: the program notices nothing, every
+ * event is in the trace or counted, and the recording goes on in the same place when
+ * that can be made again: as soon as the output directory is there.
+ */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+
+import type { SessionOptions } from "../../src/index.ts";
+import { readReport } from "../support/babeltrace.ts";
+import { onlyTrace } from "../support/packets.ts";
+import { Place } from "../support/place.ts";
+import { waitFor } from "../support/processes.ts";
+import { start } from "../support/run.ts";
+
+setDefaultTimeout(120_000);
+
+const PROGRAM = join(import.meta.dirname, "programs/obedient.ts");
+const SMALL = { subBufferSize: 4096, subBuffers: 2, flushPeriod: 20 } as const;
+
+/** What the program says of itself. */
+interface State {
+  readonly emitted: number;
+  readonly recorded: number;
+  readonly discarded: number;
+  readonly dropped: number;
+  readonly writeErrno: number;
+}
+
+/** A recorded program that does what it is told. */
+class Obedient {
+  readonly #program;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(place: Place, session: SessionOptions) {
+    this.#program = start(place, PROGRAM, { session, stdin: "pipe" });
+    this.#lines = linesOf(this.#program.stdout);
+  }
+
+  async tell(command: string): Promise<State> {
+    const { stdin } = this.#program;
+    if (stdin === undefined) throw new Error("no input");
+    stdin.write(`${command}\n`);
+    await stdin.flush();
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error(`it ended: ${await this.#program.stderr.text()}`);
+    return JSON.parse(value) as State;
+  }
+
+  /** Asks it until its state is what is waited for. */
+  async until(what: string, holds: (state: State) => boolean): Promise<State> {
+    for (let asked = 0; asked < 5000; asked++) {
+      const state = await this.tell("info");
+      if (holds(state)) return state;
+      await Bun.sleep(2);
+    }
+    throw new Error(`in vain: ${what}`);
+  }
+
+  /** Lets it end, by SIGKILL. @returns what it wrote to stderr. */
+  async end(): Promise<string> {
+    void this.#program.stdin?.end();
+    const stderr = await this.#program.stderr.text();
+    await this.#program.exited;
+    return stderr;
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** Numbers of a trace's events, with their discarded count. */
+async function numbersIn(output: string): Promise<{ numbers: number[]; discarded: number }> {
+  const { events, discarded } = await readReport(output);
+  return { numbers: events.map(({ fields }) => Number(fields["n"])), discarded };
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i);
+}
+
+test("the trace directory: it is made again, and what was in it is counted", async () => {
+  await using place = new Place();
+  const program = new Obedient(place, SMALL);
+  await program.tell("emit 100");
+  await program.tell("declare");
+  expect(await program.tell("flush")).toMatchObject({ recorded: 101, dropped: 0 });
+  rmSync(onlyTrace(place.output), { recursive: true });
+  await waitFor("it to be there again", () => readdirSync(place.output).length > 0);
+  // Types from before and new ones.
+  await program.tell("emit 100");
+  await program.tell("declare");
+  expect(await program.tell("flush")).toEqual({
+    emitted: 202,
+    recorded: 101,
+    discarded: 0,
+    dropped: 101,
+    writeErrno: 0,
+  });
+  expect(await numbersIn(place.output)).toEqual({ numbers: range(101, 202), discarded: 0 });
+  await program.tell("emit 100");
+  expect(await program.end()).toBe("");
+  await place.recorded();
+  expect(await numbersIn(place.output)).toEqual({ numbers: range(101, 302), discarded: 0 });
+});
+
+test("the output directory: events are discarded and counted until it is there again", async () => {
+  await using place = new Place();
+  const program = new Obedient(place, SMALL);
+  await program.tell("emit 100");
+  await program.tell("flush");
+  rmSync(place.output, { recursive: true });
+  // Twenty times what its ring holds.
+  await program.tell("emit 20000");
+  const without = await program.until("the consumer to notice", ({ writeErrno }) => writeErrno !== 0);
+  expect(without.writeErrno).toBe(constants.errno.ENOENT);
+  mkdirSync(place.output);
+  await program.until("the recording to go on", ({ writeErrno }) => writeErrno === 0);
+  await program.tell("flush");
+  await program.tell("emit 10");
+  const { emitted, recorded, discarded, dropped } = await program.tell("flush");
+  expect([emitted, recorded + discarded + dropped]).toEqual([20_110, 20_110]);
+  expect(dropped).toBe(100);
+  expect(await program.end()).toBe("");
+  await place.recorded();
+  const read = await numbersIn(place.output);
+  expect([read.numbers.length, read.discarded]).toEqual([recorded, discarded]);
+  expect(read.numbers.slice(-10)).toEqual(range(20_100, 20_110));
+});
+
+test("the output directory, and it never comes back: the program ends as ever, nothing stays behind", async () => {
+  await using place = new Place();
+  const program = new Obedient(place, SMALL);
+  await program.tell("emit 100");
+  await program.tell("flush");
+  rmSync(place.output, { recursive: true });
+  await program.tell("emit 100");
+  expect(await program.end()).toBe("");
+  await place.recorded();
+  mkdirSync(place.output);
+});
+
+test("a chunk's directory, the one being written or an old one: the next one goes on", async () => {
+  await using place = new Place();
+  const program = new Obedient(place, { ...SMALL, rotateSize: 4096, mode: "block", blockTimeout: 60_000 });
+  await program.tell("emit 2000");
+  await program.tell("flush");
+  // The first one has the metadata that new event types are appended to.
+  const [first = ""] = readdirSync(place.output).sort();
+  rmSync(join(place.output, first), { recursive: true });
+  await waitFor("it to be there again", () => readdirSync(place.output).includes(first));
+  await program.tell("declare");
+  await program.tell("emit 2000");
+  const before = await program.tell("flush");
+  const newest = readdirSync(place.output)
+    .map((name) => Number(name.split(".").at(1) ?? 0))
+    .reduce((a, b) => Math.max(a, b));
+  rmSync(join(place.output, `${first}.${newest}`), { recursive: true });
+  await program.tell("emit 2000");
+  await program.tell("declare");
+  const after = await program.tell("flush");
+  expect(after.emitted).toBe(6002);
+  expect(after.recorded + after.discarded + after.dropped).toBe(6002);
+  expect(after.dropped).toBeGreaterThan(before.dropped);
+  expect(await program.end()).toBe("");
+  await place.recorded();
+  const { numbers } = await numbersIn(place.output);
+  // Gone: what was in the first, which nobody wrote to any more, and in the newest.
+  expect(numbers.slice(-2002)).toEqual(range(4000, 6002));
+  expect(new Set(numbers).size).toBe(numbers.length);
+});
+
+test("an output that is moved away: the recording goes on in it", async () => {
+  await using place = new Place();
+  const program = new Obedient(place, { ...SMALL, rotateSize: 4096 });
+  await program.tell("emit 500");
+  await program.tell("flush");
+  const moved = `${place.output}.moved`;
+  renameSync(place.output, moved);
+  for (let i = 0; i < 5; i++) {
+    await program.tell("emit 500");
+    await program.tell("flush");
+  }
+  expect(await program.end()).toBe("");
+  await place.recorded();
+  expect((await numbersIn(moved)).numbers).toEqual(range(0, 3000));
+});
