@@ -19,7 +19,7 @@ export interface Reading {
   readonly discarded: number;
 }
 
-const DISCARDED = /^WARNING: Tracer discarded (\d+) events? between \[[^\]]*\] and \[[^\]]*\] in trace /;
+const LOST = /^WARNING: Tracer discarded (\d+) (event|packet)s? between \[[^\]]*\] and \[[^\]]*\] in trace /;
 
 /** Runs babeltrace2. @throws Error when it is not installed. */
 export async function babeltrace(
@@ -39,21 +39,31 @@ export async function babeltrace(
 }
 
 /**
+ * Reads all traces below a directory, of which packets may be missing.
+ * @throws Error when babeltrace2 fails, or says anything but that events or packets were lost.
+ */
+export async function readIncomplete(dir: string): Promise<Reading & { readonly lostPackets: number }> {
+  const args = ["--clock-seconds", "--no-delta", "--fields=loglevel,trace", "--names=all", dir];
+  const { stdout, stderr, status } = await babeltrace(args);
+  const lost = { event: 0, packet: 0 };
+  for (const line of stderr.split("\n").filter((text) => text !== "")) {
+    const [, count, what] = LOST.exec(line) ?? [];
+    if (count === undefined) throw new Error(`babeltrace2 on ${dir}: ${stderr.slice(0, 2000)}`);
+    lost[what as keyof typeof lost] += Number(count);
+  }
+  if (status !== 0) throw new Error(`babeltrace2 on ${dir} ended with ${status}`);
+  const events = stdout.split("\n").filter((line) => line !== "");
+  return { events: events.map(parseLine), discarded: lost.event, lostPackets: lost.packet };
+}
+
+/**
  * Reads all traces below a directory.
  * @throws Error when babeltrace2 fails, or says anything but that events were discarded.
  */
 export async function readReport(dir: string): Promise<Reading> {
-  const args = ["--clock-seconds", "--no-delta", "--fields=loglevel,trace", "--names=all", dir];
-  const { stdout, stderr, status } = await babeltrace(args);
-  let discarded = 0;
-  for (const line of stderr.split("\n").filter((text) => text !== "")) {
-    const count = DISCARDED.exec(line)?.[1];
-    if (count === undefined) throw new Error(`babeltrace2 on ${dir}: ${stderr.slice(0, 2000)}`);
-    discarded += Number(count);
-  }
-  if (status !== 0) throw new Error(`babeltrace2 on ${dir} ended with ${status}`);
-  const events = stdout.split("\n").filter((line) => line !== "");
-  return { events: events.map(parseLine), discarded };
+  const { events, discarded, lostPackets } = await readIncomplete(dir);
+  if (lostPackets > 0) throw new Error(`babeltrace2 on ${dir}: ${lostPackets} packets lost`);
+  return { events, discarded };
 }
 
 /** As {@link readReport}, of traces that lost nothing. @throws Error when babeltrace2 says anything at all. */
