@@ -253,7 +253,7 @@ static inline int bt_write_placed(struct bt_trace *trace, struct bt_stream *stre
 			const struct bt_amount *to = &done->file_began[(old + 1) % BT_KEPT_FILES];
 
 			next->dropped.records += to->records - from->records;
-			next->dropped.bytes += to->bytes - from->bytes - (old == 0 ? sizeof(struct bt_packet) : 0);
+			next->dropped.bytes += to->bytes - from->bytes;
 		}
 		next->file_began[place.file % BT_KEPT_FILES] = (struct bt_amount){ done->records, done->bytes };
 	}

@@ -138,7 +138,7 @@ async function record(program: string, args: string[], options: RecordOptions): 
   const unfinished = await sessions.finished(native);
   progress.stop();
   // Not console.error, which paints terminals red.
-  process.stderr.write(`${closingLine(sessions.totals(), settings.output, unfinished)}\n`);
+  process.stderr.write(`${closingLine(sessions.totals(), settings, unfinished)}\n`);
   sessions.remove();
   const { signalCode } = child;
   if (signalCode !== null)

@@ -19,8 +19,10 @@ export interface Totals {
   readonly events: number;
   readonly bytes: number;
   readonly streams: number;
-  /** Discarded events. */
+  /** Events that are not in the trace: discarded or dropped. */
   readonly lost: number;
+  /** Of them those that were recorded first: a limit dropped them, or somebody removed the trace's directory. */
+  readonly dropped: number;
   /** Values cut to the limit or not convertible. */
   readonly altered: number;
   /** Threads that got no ring: no memory. */
@@ -59,7 +61,8 @@ export class RecordedSessions {
       events: sum((info) => info.recordsWritten),
       bytes: sum((info) => info.bytesWritten),
       streams: sum((info) => info.streams),
-      lost: sum((info) => info.discardedTold + info.ringlessDiscarded),
+      lost: sum((info) => info.discardedTold + info.ringlessDiscarded + info.dropped),
+      dropped: sum((info) => info.dropped),
       altered: sum((info) => info.alteredValues),
       ringless: sum((info) => info.ringlessDiscarded),
     };

@@ -15,8 +15,9 @@ export interface SessionRow {
   readonly mode: string;
   /** "live"; "stale": program and consumer are dead, `recover` finishes it; "finished": only its file is left. */
   readonly state: "live" | "stale" | "finished";
-  /** Emitted so far: recorded, or still in the rings. */
+  /** Emitted so far: in the trace, or still in the rings. */
   readonly events: number;
+  /** Discarded, or dropped by a limit. */
   readonly discarded: number;
   readonly threads: number;
   readonly ageSeconds: number;
@@ -26,7 +27,7 @@ export interface SessionRow {
 /** Reads a session's counters from its file; undefined where that is gone meanwhile. */
 export function sessionRow({ path, info }: FoundSession): SessionRow | undefined {
   let events = Number(info.recordsWritten);
-  let discarded = Number(info.discardedTold + info.ringlessDiscarded);
+  let discarded = Number(info.discardedTold + info.ringlessDiscarded + info.dropped);
   let threads = 0;
   const file = openIfThere(path);
   if (file === undefined) return undefined;

@@ -203,7 +203,7 @@ export interface SessionInfo {
   readonly discardedTold: bigint;
   /** Events that were recorded and are not in the trace: a limit dropped them, or somebody removed its directory. */
   readonly dropped: bigint;
-  /** Bytes of the packets that are in the trace now. */
+  /** Bytes of the packets that are in the trace now; without the first packets that dropped ones leave behind. */
   readonly bytesWritten: bigint;
   /** Number of the chunk that is being written, from 0. */
   readonly chunk: number;

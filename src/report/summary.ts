@@ -31,8 +31,17 @@ export function many(count: number | bigint, one: string, several = `${one}s`): 
   return `${countText(count)} ${Number(count) === 1 ? one : several}`;
 }
 
-/** The line, without its newline. `output`: an absolute path or "null". */
-export function closingLine(totals: Totals, output: string, unfinished: Unfinished): string {
+/** What the recorder was asked for, as far as the line tells of it. */
+export interface Asked {
+  /** An absolute path or "null". */
+  readonly output: string;
+  readonly maxSize?: number;
+  readonly maxChunks?: number;
+}
+
+/** The line, without its newline. */
+export function closingLine(totals: Totals, asked: Asked, unfinished: Unfinished): string {
+  const { output } = asked;
   if (totals.programs === 0)
     return "buntrace: nothing was recorded: the program loaded no preload (is it a Bun program?)";
   const path = output === "null" ? "nowhere (--output null)" : shortPath(output);
@@ -41,14 +50,25 @@ export function closingLine(totals: Totals, output: string, unfinished: Unfinish
       `${countText(totals.lost)} lost -> ${path}`,
   ];
   if (totals.ringless > 0) parts.push("threads found no memory for a ring: try smaller --sub-buffer-size");
-  else if (totals.lost > 0)
+  else if (totals.lost > totals.dropped)
     parts.push("events came faster than they were written: try more --sub-buffers, or --mode block");
+  if (totals.dropped > 0) parts.push(droppedText(totals.dropped, asked));
   if (totals.altered > 0) parts.push(`${many(totals.altered, "value")} cut or not convertible`);
   if (unfinished.running > 0)
     parts.push(`${many(unfinished.running, "program")} still running, still recorded`);
   if (unfinished.broken.length > 0)
     parts.push(`not all could be written; it is kept in ${unfinished.broken.join(", ")}`);
   return parts.join("; ");
+}
+
+function droppedText(dropped: number, { maxSize, maxChunks }: Asked): string {
+  const why =
+    maxSize !== undefined
+      ? "beyond the limit: try a larger --max-size"
+      : maxChunks !== undefined
+        ? "with the oldest chunks: try more --max-chunks"
+        : "with a directory that was removed";
+  return `${many(dropped, "event")} dropped ${why}`;
 }
 
 function shortPath(path: string): string {
