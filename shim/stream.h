@@ -263,6 +263,11 @@ static inline int bt_write_placed(struct bt_trace *trace, struct bt_stream *stre
 	return 0;
 }
 
+/* How long before a stream its first packet begins that has no records, in units of
+ * the clock: a nanosecond and more. Of two packets of one begin babeltrace2 may take
+ * the later one first where the stream is in several files. */
+#define BT_START_TICKS 1000u
+
 /* Writes content as a stream's next packet, or the packet that must come before it,
  * and moves the progress on: to `next` in the first case. Returns 0, or -errno with
  * the ring as before. */
@@ -282,15 +287,16 @@ static inline int bt_write_content(struct bt_trace *trace, struct bt_stream *str
 		if (s->rotate_size > 0 && bt_written(trace).bytes - bt_chunks(s)->began.bytes + size > s->rotate_size)
 			bt_rotate(trace);
 		place = bt_place_of(s, done, size);
-		/* Readers take a stream's first packet, also of a chunk that is read alone,
-		 * as the count's start: events discarded before it would go unseen. And
-		 * where the oldest are dropped, the first packet is what stays of them. The
-		 * caller comes again with what it has. */
-		if (place.at == 0 && place.file == 0 &&
+		/* Readers take the first packet of a stream that they see as the count's start:
+		 * events discarded before it would go unseen. And where the oldest are
+		 * dropped, the first packet is what stays of them. The caller comes again with
+		 * what it has. */
+		if (place.at == 0 && place.file == 0 && (done->packets == 0 || !bt_rotates(s)) &&
 		    (content->discarded != done->told ||
 		     (content->length > 0 && (bt_drops_oldest(s) || (s->max_chunks > 0 && place.chunk == 0))))) {
 			next = &started;
-			start.begin_ts = start.end_ts = done->last_ts;
+			start.begin_ts = done->last_ts > BT_START_TICKS ? done->last_ts - BT_START_TICKS : 0;
+			start.end_ts = done->last_ts;
 			start.discarded = done->told;
 			content = &start;
 			size = sizeof(struct bt_packet);
@@ -353,37 +359,31 @@ static inline int bt_write_run(struct bt_trace *trace, struct bt_stream *stream,
 	return 0;
 }
 
-/* A packet without records: tells up to when nothing came, and what was discarded. */
-static inline int bt_write_count(struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded)
+/* Tells how many events were discarded, in a packet without records. In a stream of
+ * several files only at its end (BT_START_TICKS says why), and so in one that has
+ * stopped, together with what it has not taken. Returns 0 or -errno. */
+static inline int bt_tell_discarded(struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded, bool last)
 {
-	struct bt_ring *ring = stream->ring;
-	const struct bt_progress *done = &ring->progress[ring->current & 1];
-	struct bt_content content = { .begin_ts = done->last_ts, .end_ts = done->last_ts, .discarded = discarded };
-	struct bt_progress next = *done;
-
-	next.discarded = discarded;
-	if (!bt_stopped(trace, done, 0))
-		return bt_write_content(trace, stream, &content, &next);
-	bt_move_on(trace, ring, &next);
-	return 0;
-}
-
-/* The last packet of a stream that was stopped: says how many events are missing.
- * Returns 0 or -errno. */
-static inline int bt_close_stopped(struct bt_trace *trace, struct bt_stream *stream)
-{
+	const struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;
 	int error = 0;
 
-	while (error == 0 && !trace->nowhere && trace->session->max_size > 0 && trace->session->when_full == BT_STOP) {
+	while (error == 0) {
 		const struct bt_progress *done = &ring->progress[ring->current & 1];
 		struct bt_content content = { .begin_ts = done->last_ts,
 					      .end_ts = done->last_ts,
-					      .discarded = done->discarded + done->dropped.records };
+					      .discarded = discarded };
 		struct bt_progress next = *done;
 
-		if (done->told == content.discarded)
+		next.discarded = discarded;
+		if (s->when_full == BT_STOP)
+			content.discarded += done->dropped.records;
+		if (trace->nowhere || content.discarded == done->told ||
+		    (!last && (bt_rotates(s) || bt_drops_oldest(s) || bt_stopped(trace, done, 0)))) {
+			if (done->discarded != discarded)
+				bt_move_on(trace, ring, &next);
 			return 0;
+		}
 		error = bt_write_content(trace, stream, &content, &next);
 	}
 	return error;
@@ -435,12 +435,7 @@ static inline int bt_drain(struct bt_trace *trace, struct bt_stream *stream, enu
 	discarded = atomic_load_explicit(&ring->discarded, memory_order_acquire);
 	if (((atomic_load_explicit(&ring->published, memory_order_relaxed) ^ done->tail) & BT_POSITION_MASK) != 0)
 		return 0;
-	while (ring->progress[ring->current & 1].discarded != discarded) {
-		error = bt_write_count(trace, stream, discarded);
-		if (error != 0)
-			return error;
-	}
-	return extent == BT_THE_LAST ? bt_close_stopped(trace, stream) : 0;
+	return bt_tell_discarded(trace, stream, discarded, extent == BT_THE_LAST);
 }
 
 #endif
