@@ -158,10 +158,10 @@ function prepare(options: RecordOptions): {
     const sessionDir = ensureSessionDir(loaded, checked.sessionDir);
     checkRoom(sessionDir, checked.subBufferSize * checked.subBuffers);
     const output = checked.output === undefined ? "null" : prepareOutput(checked.output);
-    const { follow } = options;
-    const asked = options as SessionOptions;
+    // As asked for, not as checked: the program checks them again.
+    const asked = options as SessionOptions & { follow: boolean };
     return {
-      settings: { ...asked, output, sessionDir, recorder: process.pid, bunOption: bunOption(), follow },
+      settings: { ...asked, output, sessionDir, recorder: process.pid, bunOption: bunOption() },
       native: loaded,
     };
   } catch (error) {
