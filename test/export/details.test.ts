@@ -11,9 +11,11 @@ import { parquetMetadata } from "hyparquet";
 import { writeRequests } from "../../bench/requests.ts";
 import { openTraces } from "../../src/ctf/index.ts";
 import { Spool } from "../../src/export/spool.ts";
+import type { FilterOptions } from "../../src/report/filter.ts";
 import { Output } from "../../src/report/output.ts";
 import { HEAD, packet, streamBlock, writeTrace } from "../ctf/hand-made.ts";
 import { exportHere } from "../support/exported.ts";
+import { type OtlpSpan, readJson } from "./readers/otlp.ts";
 import { readChrome } from "./readers/chrome.ts";
 import { readPerfetto } from "./readers/perfetto.ts";
 import { readCsv, readParquet } from "./readers/tables.ts";
@@ -39,6 +41,27 @@ test("Parquet: several groups of rows", async () => {
     return inRow !== time || event !== name || String(id ?? undefined) !== String(fields?.["span_id"]);
   });
   expect(differs).toBe(-1);
+});
+
+test("spans begun in a stretch of time are those of the whole, with their ends", async () => {
+  const directory = join(root, "stretch");
+  writeRequests(directory, 70_000);
+  const spans = async (options: FilterOptions): Promise<string[]> => {
+    const { bytes } = await exportHere(directory, "otlp-json", join(root, "stretch.json"), options);
+    return readJson<OtlpSpan>("traces", bytes)
+      .map(({ item }) =>
+        [item.startTimeUnixNano, item.endTimeUnixNano, item.spanId, item.parentSpanId].join(" "),
+      )
+      .toSorted();
+  };
+  const all = await spans({});
+  const { base } = openTraces(directory);
+  const [since, until] = [base + 2_000_000n, base + 6_000_000n];
+  const within = all.filter(
+    (line) => BigInt(line.split(" ")[0] ?? 0) >= since && BigInt(line.split(" ")[0] ?? 0) <= until,
+  );
+  expect(within.length).toBeGreaterThan(1000);
+  expect(await spans({ since: "+2ms", until: "+6ms" })).toEqual(within);
 });
 
 describe("columns of one name", () => {
