@@ -22,13 +22,13 @@ const OTLP: readonly Format[] = SIGNALS.flatMap((signal) => {
   return [
     {
       name: `otlp-json${suffix}`,
-      summary: `${what} for OpenTelemetry, JSON lines: the Collector's otlpjsonfile receiver`,
+      summary: `${what}, JSON lines: OpenTelemetry Collector (otlpjsonfile)`,
       binary: false,
       load: async () => (await import("./otlp.ts")).otlpJson(signal),
     },
     {
       name: `otlp-proto${suffix}`,
-      summary: `${what} for OpenTelemetry, protobuf: the body of a request to any OTLP/HTTP endpoint`,
+      summary: `${what}, protobuf: any OTLP/HTTP endpoint`,
       binary: true,
       load: async () => (await import("./otlp.ts")).loadOtlpProto(signal),
     },
@@ -44,7 +44,7 @@ export const FORMATS: readonly Format[] = [
   },
   {
     name: "chrome",
-    summary: "Trace Event Format: chrome://tracing, ui.perfetto.dev and many others",
+    summary: "Trace Event Format: chrome://tracing and others",
     binary: false,
     load: async () => (await import("./chrome.ts")).exportChrome,
   },
@@ -56,13 +56,13 @@ export const FORMATS: readonly Format[] = [
   },
   {
     name: "csv",
-    summary: "a line an event, a column a field: spreadsheets, databases, scripts",
+    summary: "a row an event: spreadsheets, databases, scripts",
     binary: false,
     load: async () => (await import("./csv.ts")).exportCsv,
   },
   {
     name: "parquet",
-    summary: "the same table, compressed: DuckDB, pandas, Spark",
+    summary: "the same, compressed: DuckDB, pandas, Spark",
     binary: true,
     load: async () => (await import("./parquet.ts")).loadParquet(),
   },

@@ -1,9 +1,9 @@
 // OTLP, OpenTelemetry's protocol, as files of one signal each: JSON lines or protobuf. Called by commands/export.ts.
 //
-// Sources: the OpenTelemetry specification's "OTLP/JSON" encoding and "File Exporter"; opentelemetry-proto. The Collector's
-// otlpjsonfile receiver reads the JSON lines. The protobuf file is one TracesData, LogsData or MetricsData, which is also
-// an Export...ServiceRequest: any OTLP/HTTP endpoint takes it as the body of a request. (The Collector's file exporter puts
-// lengths before parts of it; none of OpenTelemetry's receivers reads that.)
+// Sources: the OpenTelemetry specification's "OTLP/JSON" encoding and "File Exporter" (JSON lines, one signal a file), which
+// the Collector's otlpjsonfile receiver reads; opentelemetry-proto. No specification says how protobuf lies in a file: here
+// it is one TracesData, LogsData or MetricsData, whose bytes are those of an Export...ServiceRequest as well, so that any
+// OTLP/HTTP endpoint takes it as the body of a request.
 import type { Loss, Stream } from "../ctf/stream.ts";
 import type { Trace } from "../ctf/trace.ts";
 import { lossName, streamName } from "../report/losses.ts";
