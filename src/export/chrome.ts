@@ -16,7 +16,7 @@ const BESIDE = "span";
 
 /**
  * Writes the trace as one JSON object. Times are microseconds after the trace's begin with the nanoseconds as fraction,
- * exact; `otherData.begin_ns` is the begin, nanoseconds since the Unix epoch.
+ * exact for 52 days, as doubles are; `otherData.begin_ns` is the begin, nanoseconds since the Unix epoch.
  *
  * - Spans on a thread's first lane are complete events (`X`) of the thread; those on other lanes are pairs of nestable
  *   asynchronous events (`b`, `e`), with an id for each lane. They are written at their ends: the format wants no order.
@@ -126,7 +126,7 @@ class ChromeWriter {
 
   #loss(loss: Loss, stream: Stream): void {
     const { from, to } = loss;
-    if (from === undefined || to === undefined) return;
+    if (from === undefined || to === undefined || from > to) return;
     this.#counts.losses += 1;
     const { base } = this.#source.set;
     const trace = this.#source.traceOf(stream);

@@ -98,6 +98,7 @@ export class ExportSource {
         this.#tell(cursor.batch, false);
       }
       if (kind === "losses") {
+        if (cursor.losses.every(({ from }) => this.#isAfter(from))) continue;
         this.#tell(cursor.batch, true);
         yield cursor;
       } else if (Number.isNaN(cursor.time)) {
@@ -127,6 +128,11 @@ export class ExportSource {
   /** Whether a span of {@link cursor}, as far as it is known now, is to be exported. */
   wants(span: Span): boolean {
     return this.filter.fields.length === 0 || this.filter.wantsSpan(span, this.set.base);
+  }
+
+  #isAfter(time: bigint | undefined): boolean {
+    const { until } = this.filter.range;
+    return time !== undefined && until !== undefined && time > until;
   }
 
   #tell(batch: EventBatch, withLosses: boolean): void {

@@ -170,6 +170,7 @@ event { name = "app:note"; id = 0; stream_id = 0; fields := struct { u32 n; }; }
       one: Buffer.concat([
         packet([note(1000n)], { begin: 1000n, end: 1000n }),
         packet([note(9000n)], { begin: 9000n, end: 9000n, sequence: 3n, discarded: 12n }),
+        packet([note(20_000n)], { begin: 20_000n, end: 20_000n, sequence: 4n, discarded: 13n }),
       ]),
     });
     const { stdout, stderr, status } = await cli(place, ["export", directory, "--to", "chrome", "--utc"]);
@@ -177,14 +178,18 @@ event { name = "app:note"; id = 0; stream_id = 0; fields := struct { u32 n; }; }
     expect(stderr.split("\n")).toEqual([
       "warning: 12 events were discarded between [22:13:20.000001005] and [22:13:20.000009005] in stream one",
       "warning: 2 packets were lost between [22:13:20.000001005] and [22:13:20.000009005] in stream one",
-      "buntrace: 2 events, 2 loss marks -> stdout",
+      "warning: 1 event was discarded between [22:13:20.000009005] and [22:13:20.000020005] in stream one",
+      "buntrace: 3 events, 3 loss marks -> stdout",
       "",
     ]);
     const { losses } = readChrome(Buffer.from(stdout));
     expect(losses.map(({ name, start, end }) => [name, start, end])).toEqual([
       ["12 events discarded (one)", 0n, 8000n],
       ["2 packets lost (one)", 0n, 8000n],
+      ["1 event discarded (one)", 8000n, 19_000n],
     ]);
+    const before = await cli(place, ["export", directory, "--to", "chrome", "--until", "+100ns"]);
+    expect(before.stderr).toEndWith("buntrace: 1 event, 2 loss marks -> stdout\n");
     const logs = await cli(place, ["export", directory, "--to", "otlp-json-logs"]);
     expect(logs.stdout).toContain('"body":{"stringValue":"12 events discarded"}');
   });
