@@ -8,7 +8,7 @@ import type { Span, SpanCursor, Thread } from "../spans/index.ts";
 import { argumentsOf, categoryOf, tiesOf, spanArguments } from "./fields.ts";
 import { type Lane, Lanes } from "./lanes.ts";
 import { Counts } from "./counts.ts";
-import type { ExportSource, Outcome } from "./source.ts";
+import type { ExportSource, Outcome, SpanWriter } from "./source.ts";
 import { Who } from "./who.ts";
 
 /** The category of spans and losses on lanes of their own: viewers nest events of one category only. */
@@ -26,10 +26,7 @@ const BESIDE = "span";
  *   events (`C`), one for each thread. Discarded events are asynchronous events over the time they are from.
  */
 export function exportChrome(source: ExportSource): Outcome {
-  const writer = new ChromeWriter(source);
-  const untimed = { count: 0 };
-  for (const cursor of source.cursor(untimed)) writer.take(cursor);
-  return writer.end(untimed.count);
+  return source.spans(new ChromeWriter(source));
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -41,7 +38,7 @@ interface Place {
   readonly name: string | undefined;
 }
 
-class ChromeWriter {
+class ChromeWriter implements SpanWriter {
   readonly #source: ExportSource;
   readonly #lanes = new Lanes(true);
   readonly #who = new Who();

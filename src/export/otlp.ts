@@ -13,7 +13,7 @@ import { categoryOf } from "./fields.ts";
 import { dataPoint, logRecord, lossRecord, resourceOf, type SpanIds, spanMessage } from "./otlp-messages.ts";
 import { DATA, LEVELS, type Signal } from "./otlp-schema.ts";
 import { Encoder, type Message } from "./protobuf.ts";
-import type { Export, ExportSource, Outcome } from "./source.ts";
+import type { Export, ExportSource, Outcome, SpanWriter } from "./source.ts";
 import { type ProcessName, Who } from "./who.ts";
 
 /** Spans, log records or data points of one part: a line, or what is put into memory at a time. */
@@ -51,13 +51,10 @@ export async function loadOtlpProto(signal: Signal): Promise<Export> {
  * thread and the span's begin, then that span's id.
  */
 function exportOtlp(source: ExportSource, signal: Signal, write: (message: Message) => void): Outcome {
-  const writer = new OtlpWriter(source, signal, write);
-  const untimed = { count: 0 };
-  for (const cursor of source.cursor(untimed)) writer.take(cursor);
-  return writer.end(untimed.count);
+  return source.spans(new OtlpWriter(source, signal, write));
 }
 
-class OtlpWriter {
+class OtlpWriter implements SpanWriter {
   readonly #source: ExportSource;
   readonly #signal: Signal;
   readonly #who = new Who();

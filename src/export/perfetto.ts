@@ -11,7 +11,7 @@ import { Lanes } from "./lanes.ts";
 import { CLOCKS, EVENT_TYPE, SEQUENCE_FLAGS, TRACE } from "./perfetto-schema.ts";
 import { Tracks } from "./perfetto-tracks.ts";
 import { Encoder, type Message } from "./protobuf.ts";
-import type { Export, ExportSource, Outcome } from "./source.ts";
+import type { Export, ExportSource, Outcome, SpanWriter } from "./source.ts";
 
 /** The one sequence of packets. */
 const SEQUENCE = 1;
@@ -45,13 +45,10 @@ export async function loadPerfetto(): Promise<Export> {
  *   events are slices over the time they are from.
  */
 function exportPerfetto(source: ExportSource, pbf: PbfWriter): Outcome {
-  const writer = new PerfettoWriter(source, pbf);
-  const untimed = { count: 0 };
-  for (const cursor of source.cursor(untimed)) writer.take(cursor);
-  return writer.end(untimed.count);
+  return source.spans(new PerfettoWriter(source, pbf));
 }
 
-class PerfettoWriter {
+class PerfettoWriter implements SpanWriter {
   readonly #source: ExportSource;
   readonly #encoder: Encoder;
   readonly #tracks: Tracks;

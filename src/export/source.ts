@@ -48,7 +48,15 @@ export interface SourceListener {
   loss(loss: Loss, stream: Stream): void;
 }
 
-/** See the file's head. Either {@link events} or {@link cursor} is to be read, once. */
+/** Writes events and spans in a format. */
+export interface SpanWriter {
+  /** Takes what a cursor is at; of spans, what {@link ExportSource.spans} says. */
+  take(cursor: SpanCursor): void;
+  /** Writes what is left. @param untimed events that have no time, and were not given */
+  end(untimed: number): Outcome;
+}
+
+/** See the file's head. Either {@link events} or {@link spans} is to be called, once. */
 export class ExportSource {
   readonly set: TraceSet;
   readonly filter: EventFilter;
@@ -81,11 +89,12 @@ export class ExportSource {
   }
 
   /**
-   * Events and spans: see SpanItem. Spans come as far as their names, threads and begins are wanted; at their ends,
-   * {@link wants} says whether all of the filter lets them through. What has no time is not there, and counted.
+   * Gives events and spans to a writer: see SpanItem. Spans come as far as their names, threads and begins are wanted; at
+   * their ends, {@link wants} says whether all of the filter lets them through. What has no time is not given, but counted.
    */
-  *cursor(untimed: { count: number }): Generator<SpanCursor, void, undefined> {
+  spans(writer: SpanWriter): Outcome {
     const { filter, set } = this;
+    let untimed = 0;
     // Spans that begin in the time asked for may end after it.
     const range = { since: filter.range.since };
     const cursor = new SpanCursor(set, { range, records: true });
@@ -100,17 +109,18 @@ export class ExportSource {
       if (kind === "losses") {
         if (cursor.losses.every(({ from }) => this.#isAfter(from))) continue;
         this.#tell(cursor.batch, true);
-        yield cursor;
+        writer.take(cursor);
       } else if (Number.isNaN(cursor.time)) {
-        if (kind !== "running" && kind !== "end_lost") untimed.count += 1;
+        if (kind !== "running" && kind !== "end_lost") untimed += 1;
       } else if (kind === "begin") {
         if (!filter.mayWantSpan(cursor.span, set.base)) continue;
         wanted.add(cursor.span);
-        yield cursor;
+        writer.take(cursor);
       } else if (kind === "end" || kind === "end_lost" || kind === "running") {
-        if (wanted.has(cursor.span)) yield cursor;
-      } else if (filter.isEmpty || filter.wants(cursor.batch, cursor.at)) yield cursor;
+        if (wanted.has(cursor.span)) writer.take(cursor);
+      } else if (filter.isEmpty || filter.wants(cursor.batch, cursor.at)) writer.take(cursor);
     }
+    return writer.end(untimed);
   }
 
   /** Nanoseconds since the Unix epoch of what a cursor is at; exact, however far from the trace's begin. */
@@ -125,7 +135,7 @@ export class ExportSource {
     return beginRecord?.time ?? this.set.base + BigInt(start);
   }
 
-  /** Whether a span of {@link cursor}, as far as it is known now, is to be exported. */
+  /** Whether a span of {@link spans}, as far as it is known now, is to be exported. */
   wants(span: Span): boolean {
     return this.filter.fields.length === 0 || this.filter.wantsSpan(span, this.set.base);
   }

@@ -4,7 +4,7 @@
 import { categoryOf } from "./fields.ts";
 import { Counts } from "./counts.ts";
 import { type Lane, Lanes } from "./lanes.ts";
-import type { ExportSource, Outcome } from "./source.ts";
+import type { ExportSource, Outcome, SpanWriter } from "./source.ts";
 import { Spool } from "./spool.ts";
 import type { Span, SpanCursor, Thread } from "../spans/index.ts";
 import { Who } from "./who.ts";
@@ -23,10 +23,7 @@ import { Who } from "./who.ts";
  */
 export function exportSpeedscope(source: ExportSource): Outcome {
   using spool = new Spool();
-  const writer = new SpeedscopeWriter(source, spool);
-  const untimed = { count: 0 };
-  for (const cursor of source.cursor(untimed)) writer.take(cursor);
-  return writer.end(untimed.count);
+  return source.spans(new SpeedscopeWriter(source, spool));
 }
 
 /** What is known of a lane's profile, apart from its events, which are in the spool. */
@@ -37,7 +34,7 @@ interface Profile {
   unfinished: number;
 }
 
-class SpeedscopeWriter {
+class SpeedscopeWriter implements SpanWriter {
   readonly #source: ExportSource;
   readonly #spool: Spool;
   readonly #lanes = new Lanes(false);

@@ -85,6 +85,13 @@ export function readProto<T>(signal: Signal, bytes: Uint8Array): Found<T>[] {
   const type = messageClass(
     `opentelemetry.proto.${signal === "traces" ? "trace" : signal}.v1.${LEVELS[signal][3]}`,
   );
+  // What any OTLP/HTTP endpoint takes.
+  const service = signal === "traces" ? "Trace" : signal === "logs" ? "Logs" : "Metrics";
+  const request = messageClass(
+    `opentelemetry.proto.collector.${service.toLowerCase()}.v1.Export${service}ServiceRequest`,
+  );
+  if (request.encode(request.decode(bytes)).finish().length !== bytes.length)
+    throw new Error("it is no request");
   const decoded = type.decode(bytes);
   // Fields that the decoder does not know are dropped.
   const rest = type.encode(decoded).finish().length;
