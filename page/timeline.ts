@@ -45,7 +45,11 @@ export class Timeline {
     this.theme = readTheme();
     this.#raster = new Raster(model, this.theme);
     byId("height", HTMLElement).style.height = `${this.rows.height + RULER + 12}px`;
-    view.onChange(() => this.redraw());
+    view.onChange((change) => {
+      // What is under the pointer is another thing now.
+      if (change === "range") this.#point(-1, -1);
+      this.redraw();
+    });
     new ResizeObserver(() => this.redraw()).observe(this.#scroller);
     this.#scroller.addEventListener("scroll", () => this.redraw());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

@@ -5,7 +5,15 @@
  * dist/page.json. Run by `bun run build`; the commands use the bundles where they
  * are there and not older than their sources.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 const SRC = import.meta.dirname;
@@ -73,7 +81,10 @@ export async function bundlePage(): Promise<void> {
     script: (await outputs[0]?.text()) ?? "",
   };
   mkdirSync(join(PAGE_BUNDLE, ".."), { recursive: true });
-  writeFileSync(PAGE_BUNDLE, JSON.stringify(parts));
+  // Whole at once, for others who read it now.
+  const unfinished = `${PAGE_BUNDLE}.${process.pid}`;
+  writeFileSync(unfinished, JSON.stringify(parts));
+  renameSync(unfinished, PAGE_BUNDLE);
 }
 
 /** Makes the bundle. @throws Error when a source does not build. */

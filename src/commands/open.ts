@@ -1,5 +1,6 @@
 /** `buntrace open`: a trace as a page for the browser. Runs in the command's process. */
 import { type Command, InvalidArgumentError } from "commander";
+import { writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 
 import { EXIT_ERROR, UserError } from "../errors.ts";
@@ -54,7 +55,7 @@ export async function open(paths: readonly string[], options: OpenOptions): Prom
   const what = `buntrace: ${many(events, "event")}${reduced}, a page of ${bytesText(page.size)}`;
   if (options.export !== undefined) {
     try {
-      await Bun.write(options.export, page);
+      writeFileSync(options.export, new Uint8Array(await page.arrayBuffer()));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new UserError(`${options.export} cannot be written: ${reason}`, EXIT_ERROR);
