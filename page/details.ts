@@ -126,7 +126,7 @@ export class Details {
       html(
         "p",
         { class: "faint" },
-        children.length === 0 ? "no spans inside" : many(children.length, "span") + " inside",
+        `${children.length === 0 ? "no spans" : many(children.length, "span")} inside${model.isReduced ? " of those shown one by one" : ""}`,
       ),
       html(
         "ul",

@@ -124,7 +124,10 @@ function listenToSearch(
     at = -1;
     if (query === view.found?.query) return;
     view.setFound(query === "" ? undefined : search(model, query));
-    result.textContent = view.found === undefined ? "" : `${count(view.found.events.length)} found`;
+    result.textContent =
+      view.found === undefined
+        ? ""
+        : `${count(view.found.events.length)} found${model.isReduced ? " of those shown" : ""}`;
   };
   const step = (by: number): void => {
     const events = view.found?.events;

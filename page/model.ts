@@ -92,6 +92,11 @@ export class Model {
     this.running = running.reverse();
   }
 
+  /** Whether some events are shown as density only: what is listed is not all then. */
+  get isReduced(): boolean {
+    return this.header.shown < this.header.events;
+  }
+
   get spanCount(): number {
     return this.spanBegin.length;
   }

@@ -66,7 +66,7 @@ export class EventTable {
     const rows = to - from;
     const height = Math.min(rows * ROW, MAX_HEIGHT);
     this.#space.style.height = `${height}px`;
-    this.#count.textContent = many(rows, "event");
+    this.#count.textContent = `${many(rows, "event")}${this.#model.isReduced ? " of those shown one by one" : ""}`;
     const { scrollTop, clientHeight } = this.#scroller;
     // A longer table than an element may be high: the place in it goes by shares.
     const scale = height === rows * ROW ? 1 : (rows * ROW - clientHeight) / (height - clientHeight);
