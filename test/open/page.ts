@@ -11,6 +11,14 @@ import type { Place } from "../support/place.ts";
 /** Height of the timeline's ruler and of a row of spans, CSS pixels. */
 const RULER = 28;
 
+/** Red, green and blue, 0 to 255. */
+export type Colour = readonly number[];
+
+/** Whether two colours are about the same: thin lines lie over some pixels. */
+export function isAlike(one: Colour, other: Colour): boolean {
+  return one.every((part, at) => Math.abs(part - (other[at] ?? 0)) < 24);
+}
+
 /** A page in a browser. */
 export class Page {
   readonly browser: Browser;
@@ -102,21 +110,48 @@ export class Page {
     );
   }
 
-  /** Clicks down the timeline at one time; returns the spans met, `name id`, from top to bottom. @param share of the plot's width */
-  async column(share: number): Promise<string[]> {
+  /**
+   * Clicks down the timeline at one time: what is met at each place, `name id` of a span
+   * or `event name`, and the pixels there.
+   *
+   * @param share of the plot's width
+   */
+  async column(share: number): Promise<{ met: string | undefined; pixels: Colour[] }[]> {
     const { x, y, width, height } = await this.place("scroller");
     const gutter = width < 640 ? 104 : 196;
-    const met: string[] = [];
-    for (let row = RULER + 4; row < height; row += 9) {
-      await this.browser.click(x + gutter + share * (width - gutter), y + row);
+    const left = Math.round(gutter + share * (width - gutter));
+    const rows = Array.from(
+      { length: Math.floor((height - RULER - 8) / 9) },
+      (_none, at) => RULER + 4 + at * 9,
+    );
+    const met: (string | undefined)[] = [];
+    for (const row of rows) {
+      await this.browser.click(x + left, y + row);
       const { name, fields } = await this.details();
       const id = fields["Fields at its begin"]?.["span_id"];
-      if (id !== undefined && met.at(-1) !== `${name} ${id}`) met.push(`${name} ${id}`);
-      // The panel makes the timeline narrower; without it, it is as wide as before.
+      met.push(name === "" ? undefined : id === undefined ? `event ${name}` : `${name} ${id}`);
+      // The panel makes the timeline narrower, and what is pointed at has an outline.
+      await this.browser.point(x + left, y - 30);
       await this.browser.key("Escape");
       await this.browser.drawn();
     }
-    return met;
+    // Five columns of three rows each, in the middle first: a letter covers some. Read at once, as browsers want it.
+    const pixels = await this.browser.evaluate<Colour[][]>(`(() => {
+      const { data } = document.getElementById("timeline").getContext("2d").getImageData(${left - 2}, 0, 5, ${Math.floor(height)});
+      const pixel = (column, row) => [...data.slice((row * 5 + column) * 4, (row * 5 + column) * 4 + 3)];
+      return ${JSON.stringify(rows)}.map((row) => [0, -6, 6].flatMap((by) => [2, 0, 1, 3, 4].map((column) => pixel(column, row + by))));
+    })()`);
+    return met.map((text, at) => ({ met: text, pixels: pixels[at] ?? [] }));
+  }
+
+  /** The colour of an element's background, as pixels have it. */
+  async background(selector: string): Promise<Colour> {
+    return this.browser.evaluate(`(() => {
+      const context = new OffscreenCanvas(1, 1).getContext("2d");
+      context.fillStyle = getComputedStyle(document.querySelector(${JSON.stringify(selector)})).backgroundColor;
+      context.fillRect(0, 0, 1, 1);
+      return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+    })()`);
   }
 
   /** All rows of the table of events: time, thread, name, values. */

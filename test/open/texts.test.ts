@@ -84,7 +84,19 @@ test("what the page's own program may not do: load, run or send anything", async
       `(async () => { try { ${code}; return "done" } catch (error) { return error.name } })()`,
     );
   expect(await refused("document.body.innerHTML = '<b>x</b>'")).toBe("TypeError");
-  expect(await refused("await fetch('http://127.0.0.1:1/')")).toBe("TypeError");
+  let asked = 0;
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => {
+      asked += 1;
+      return new Response("", { headers: { "Access-Control-Allow-Origin": "*" } });
+    },
+  });
+  expect(await refused(`await fetch('http://127.0.0.1:${server.port}/')`)).toBe("TypeError");
   expect(await refused("await import('data:text/javascript,1')")).toBe("TypeError");
+  const image = `new Promise((done, fail) => Object.assign(new Image(), { onload: done, onerror: () => fail(new TypeError()), src: "http://127.0.0.1:${server.port}/" }))`;
+  expect(await refused(`await ${image}`)).toBe("TypeError");
+  expect(asked).toBe(0);
   expect(browser.complaints.length).toBeGreaterThan(0);
 });
