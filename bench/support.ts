@@ -5,7 +5,7 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 /** The middle of some numbers. */
 export function median(values: readonly number[]): number {
@@ -29,13 +29,19 @@ export function flag(name: string): string | undefined {
   return at < 0 ? undefined : process.argv[at + 1];
 }
 
-/** Runs `use` with a directory, made in `where`, that is removed afterwards. */
+/** Where a bench with this directory has its sessions: on tmpfs, as usual, and nobody else's. */
+export function sessionDirOf(dir: string): string {
+  return join("/dev/shm", basename(dir));
+}
+
+/** Runs `use` with a directory, made in `where`, that is removed afterwards, and its sessions too. */
 export async function withTempDir<R>(use: (dir: string) => Promise<R>, where: string = tmpdir()): Promise<R> {
   const dir = mkdtempSync(join(where, "buntrace-bench-"));
   try {
     return await use(dir);
   } finally {
     rmSync(dir, { recursive: true, force: true });
+    rmSync(sessionDirOf(dir), { recursive: true, force: true });
   }
 }
 

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { openSession, provider, type Session } from "../src/index.ts";
 import { consumersOf, cpuSeconds } from "../test/support/processes.ts";
 import { bursts } from "./payloads.ts";
-import { cellToRun, flag, machine, runCells, small, table, withTempDir } from "./support.ts";
+import { cellToRun, flag, machine, runCells, sessionDirOf, small, table, withTempDir } from "./support.ts";
 
 const ROUNDS = small ? 1 : 5;
 const EVENTS = Number(flag("events") ?? (small ? 2_000_000 : 200_000_000));
@@ -31,7 +31,7 @@ const BURST = 100_000;
 /** Runs `emit` in a lossless session, until all of it is written. @returns what it took and left. */
 async function recorded(emit: () => Promise<void> | void, events: number): Promise<Record<string, number>> {
   return withTempDir(async (dir) => {
-    const sessionDir = join(dir, "session");
+    const sessionDir = sessionDirOf(dir);
     await using session = await openSession({
       output: join(dir, "trace"),
       sessionDir,

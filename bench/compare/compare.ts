@@ -5,13 +5,13 @@
  * and after SIGKILL. `bun bench/compare/compare.ts [payloads | peers]`, or `--small` for
  * a test. Needs lttng-tools, liblttng-ust-dev and gcc.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { openTraces } from "../../src/ctf/index.ts";
 import { consumersOf, waitFor } from "../../test/support/processes.ts";
 import { bursts } from "../payloads.ts";
-import { cellToRun, flag, machine, runCells, small, table, withTempDir } from "../support.ts";
+import { cellToRun, flag, machine, runCells, sessionDirOf, small, table, withTempDir } from "../support.ts";
 import { built, lttngVersion, startLttng, withLttngSession } from "./lttng.ts";
 import { type Peer, peers } from "./peers.ts";
 
@@ -96,8 +96,7 @@ async function measure(kind: string, name: string, payload: string): Promise<Rec
     const output = join(dir, peer.output);
     if (name.startsWith("LTTng")) await withLttngSession(output, emit);
     else await emit();
-    mkdirSync(join(dir, "session"), { recursive: true });
-    await waitFor("the consumer to finish", () => consumersOf(join(dir, "session")).length === 0);
+    await waitFor("the consumer to finish", () => consumersOf(sessionDirOf(dir)).length === 0);
     const { found, bytes } = left(output, peer.mark);
     const emitted = plan.burst * (plan.bursts + plan.warmUp);
     if (kind === "bursts" && found < emitted && !small)

@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { openSession } from "../../src/index.ts";
 import { bursts, texts } from "../payloads.ts";
+import { sessionDirOf } from "../support.ts";
 import { built } from "./lttng.ts";
 
 /** A peer at work. */
@@ -210,7 +211,7 @@ export const peers: Readonly<Record<string, Peer>> = {
     ...native,
     output: "trace",
     async open(dir, payload) {
-      const session = await openSession({ output: join(dir, "trace"), sessionDir: join(dir, "session") });
+      const session = await openSession({ output: join(dir, "trace"), sessionDir: sessionDirOf(dir) });
       return { emit: bursts[payload]!(), settle: () => session.flush(), close: () => session.close() };
     },
   },

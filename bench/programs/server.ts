@@ -1,0 +1,133 @@
+/**
+ * The application of bench/server.ts: looks an item up in SQLite and answers with JSON;
+ * four events a request, or two spans, or two log lines, as its argument says. Prints
+ * its port. Runs until it is killed.
+ */
+import { Database } from "bun:sqlite";
+import { writeSync, openSync } from "node:fs";
+import { join } from "node:path";
+
+import { openSession, provider } from "../../src/index.ts";
+
+/** What a request and its query are told to; the id ties ends to begins. */
+interface Observer {
+  requestBegin(id: number, path: string): void;
+  queryBegin(id: number, item: number): void;
+  queryEnd(id: number, rows: number): void;
+  requestEnd(id: number, status: number): void;
+}
+
+const ITEMS = 1000;
+const nothing = (): void => {};
+
+async function buntrace(dir: string): Promise<Observer> {
+  await openSession({ output: join(dir, "trace") });
+  const http = provider("http");
+  const sql = provider("sql");
+  return {
+    requestBegin: http.tracepoint("request_begin", [
+      ["id", "u32"],
+      ["path", "string"],
+    ]),
+    queryBegin: sql.tracepoint("query_begin", [
+      ["id", "u32"],
+      ["item", "u32"],
+    ]),
+    queryEnd: sql.tracepoint("query_end", [
+      ["id", "u32"],
+      ["rows", "u32"],
+    ]),
+    requestEnd: http.tracepoint("request_end", [
+      ["id", "u32"],
+      ["status", "u16"],
+    ]),
+  };
+}
+
+async function pinoWorker(dir: string): Promise<Observer> {
+  const { pino } = await import("pino");
+  const log = pino(pino.transport({ target: "pino/file", options: { destination: join(dir, "log") } }));
+  return {
+    requestBegin: (id, path) => log.info({ id, path }, "request_begin"),
+    queryBegin: (id, item) => log.info({ id, item }, "query_begin"),
+    queryEnd: (id, rows) => log.info({ id, rows }, "query_end"),
+    requestEnd: (id, status) => log.info({ id, status }, "request_end"),
+  };
+}
+
+async function openTelemetry(dir: string): Promise<Observer> {
+  const { context, trace } = await import("@opentelemetry/api");
+  const { BasicTracerProvider, BatchSpanProcessor } = await import("@opentelemetry/sdk-trace-base");
+  const fd = openSync(join(dir, "spans"), "w");
+  const tracer = new BasicTracerProvider({
+    spanProcessors: [
+      new BatchSpanProcessor({
+        export(spans, done) {
+          let lines = "";
+          for (const { name, startTime, endTime, attributes } of spans)
+            lines += `${JSON.stringify({ name, startTime, endTime, attributes })}\n`;
+          writeSync(fd, lines);
+          done({ code: 0 });
+        },
+        shutdown: () => Promise.resolve(),
+      }),
+    ],
+  }).getTracer("bench");
+  let request = tracer.startSpan("none");
+  let query = request;
+  // Handlers are synchronous: one request at a time.
+  return {
+    requestBegin(id, path) {
+      request = tracer.startSpan("request", { attributes: { id, path } });
+    },
+    queryBegin(id, item) {
+      query = tracer.startSpan(
+        "query",
+        { attributes: { id, item } },
+        trace.setSpan(context.active(), request),
+      );
+    },
+    queryEnd(_id, rows) {
+      query.setAttribute("rows", rows).end();
+    },
+    requestEnd(_id, status) {
+      request.setAttribute("status", status).end();
+    },
+  };
+}
+
+const observers: Readonly<Record<string, (dir: string) => Promise<Observer> | Observer>> = {
+  bare: () => ({ requestBegin: nothing, queryBegin: nothing, queryEnd: nothing, requestEnd: nothing }),
+  buntrace,
+  pino: pinoWorker,
+  "OpenTelemetry SDK": openTelemetry,
+};
+
+const [name = "bare", dir = "."] = process.argv.slice(2);
+const { requestBegin, queryBegin, queryEnd, requestEnd } = await observers[name]!(dir);
+
+const database = new Database(":memory:");
+database.run("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, price INTEGER)");
+const insert = database.prepare("INSERT INTO item VALUES (?, ?, ?)");
+for (let i = 0; i < ITEMS; i++) insert.run(i, `item ${i}`, i * 7);
+const select = database.prepare("SELECT id, name, price FROM item WHERE id = ?");
+let requests = 0;
+
+const server = Bun.serve({
+  port: 0,
+  hostname: "127.0.0.1",
+  routes: {
+    "/items/:id": ({ params, url }) => {
+      const id = requests++;
+      requestBegin(id, url.slice(url.indexOf("/", 8)));
+      const item = Number(params.id);
+      queryBegin(id, item);
+      const row = select.get(item);
+      queryEnd(id, row === null ? 0 : 1);
+      const response = Response.json(row, { status: row === null ? 404 : 200 });
+      requestEnd(id, response.status);
+      return response;
+    },
+  },
+});
+console.log(server.port);
