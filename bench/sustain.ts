@@ -13,7 +13,7 @@ import { consumersOf, cpuSeconds } from "../test/support/processes.ts";
 import { bursts } from "./payloads.ts";
 import { cellToRun, flag, machine, runCells, sessionDirOf, small, table, withTempDir } from "./support.ts";
 
-const ROUNDS = small ? 1 : 5;
+const ROUNDS = small ? 1 : 3;
 const EVENTS = Number(flag("events") ?? (small ? 2_000_000 : 200_000_000));
 /** Two f64 and a compact header. */
 const EVENT_BYTES = 20;
