@@ -19,7 +19,7 @@ const NUMBERS = 125_000;
 function fill(megabytes: number): number[][] {
   const heap: number[][] = [];
   while ((statusNumber(process.pid, "VmRSS") * 1024) / 1e6 < megabytes)
-    heap.push(new Array<number>(NUMBERS).fill(0.5));
+    heap.push(Array.from({ length: NUMBERS }, () => 0.5));
   return heap;
 }
 

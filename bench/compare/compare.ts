@@ -15,7 +15,7 @@ import { cellToRun, flag, machine, runCells, sessionDirOf, small, table, withTem
 import { built, lttngVersion, startLttng, withLttngSession } from "./lttng.ts";
 import { type Peer, peers } from "./peers.ts";
 
-const ROUNDS = small ? 1 : 5;
+const ROUNDS = small ? 1 : 3;
 /** A program in C, not in {@link peers}. */
 const LTTNG_C = "LTTng-UST from C";
 const LTTNG_FFI = "LTTng-UST through bun:ffi";
