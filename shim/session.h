@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define BT_MAGIC "BUNTRACE"
-#define BT_VERSION 2u
+#define BT_VERSION 3u
 
 /* Geometry. A page holds 64 descriptors beside the counters; 256 rings bound
  * the address space a hostile file can ask a reader to map. */

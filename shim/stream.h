@@ -263,10 +263,31 @@ static inline int bt_write_placed(struct bt_trace *trace, struct bt_stream *stre
 	return 0;
 }
 
-/* How long before a stream its first packet begins that has no records, in units of
- * the clock: a nanosecond and more. Of two packets of one begin babeltrace2 may take
- * the later one first where the stream is in several files. */
-#define BT_START_TICKS 1000u
+/* Of two packets of one begin babeltrace2 takes the later one first where the stream is
+ * in several files. So packets begin with their first event there, and those without
+ * events lie this much before the stream's first event or behind its last, in units of
+ * the clock: nanoseconds. */
+#define BT_APART_TICKS 1000u
+
+static inline bool bt_in_files(const struct bt_session *s)
+{
+	return bt_rotates(s) || bt_drops_oldest(s);
+}
+
+/* The time of a record of at least four bytes, after one at `before`. */
+static inline uint64_t bt_record_ts(const uint8_t *record, uint64_t length, uint64_t before)
+{
+	uint32_t word;
+	uint64_t whole;
+
+	memcpy(&word, record, sizeof word);
+	if ((word & 31) != BT_EXTENDED_ID)
+		return before + (((word >> 5) - before) & (BT_COMPACT_SPAN - 1));
+	if (length < BT_EXTENDED_HEADER)
+		return before;
+	memcpy(&whole, record + 5, sizeof whole);
+	return whole;
+}
 
 /* Writes content as a stream's next packet, or the packet that must come before it,
  * and moves the progress on: to `next` in the first case. Returns 0, or -errno with
@@ -295,7 +316,7 @@ static inline int bt_write_content(struct bt_trace *trace, struct bt_stream *str
 		    (content->discarded != done->told ||
 		     (content->length > 0 && (bt_drops_oldest(s) || (s->max_chunks > 0 && place.chunk == 0))))) {
 			next = &started;
-			start.begin_ts = done->last_ts > BT_START_TICKS ? done->last_ts - BT_START_TICKS : 0;
+			start.begin_ts = done->last_ts > BT_APART_TICKS ? done->last_ts - BT_APART_TICKS : 0;
 			start.end_ts = done->last_ts;
 			start.discarded = done->told;
 			content = &start;
@@ -347,6 +368,8 @@ static inline int bt_write_run(struct bt_trace *trace, struct bt_stream *stream,
 		.records = run->records - done->records,
 	};
 
+	if (bt_in_files(s) && content.length >= BT_COMPACT_HEADER)
+		content.begin_ts = bt_record_ts(content.data, content.length, done->last_ts);
 	next.tail = run->next_tail;
 	next.last_ts = run->end_ts;
 	next.discarded = run->discarded;
@@ -360,7 +383,7 @@ static inline int bt_write_run(struct bt_trace *trace, struct bt_stream *stream,
 }
 
 /* Tells how many events were discarded, in a packet without records. In a stream of
- * several files only at its end (BT_START_TICKS says why), and so in one that has
+ * several files only at its end (BT_APART_TICKS says why), and so in one that has
  * stopped, together with what it has not taken. Returns 0 or -errno. */
 static inline int bt_tell_discarded(struct bt_trace *trace, struct bt_stream *stream, uint64_t discarded, bool last)
 {
@@ -370,16 +393,15 @@ static inline int bt_tell_discarded(struct bt_trace *trace, struct bt_stream *st
 
 	while (error == 0) {
 		const struct bt_progress *done = &ring->progress[ring->current & 1];
-		struct bt_content content = { .begin_ts = done->last_ts,
-					      .end_ts = done->last_ts,
-					      .discarded = discarded };
+		uint64_t ts = done->last_ts + (bt_in_files(s) ? BT_APART_TICKS : 0);
+		struct bt_content content = { .begin_ts = ts, .end_ts = ts, .discarded = discarded };
 		struct bt_progress next = *done;
 
 		next.discarded = discarded;
 		if (s->when_full == BT_STOP)
 			content.discarded += done->dropped.records;
 		if (trace->nowhere || content.discarded == done->told ||
-		    (!last && (bt_rotates(s) || bt_drops_oldest(s) || bt_stopped(trace, done, 0)))) {
+		    (!last && (bt_in_files(s) || bt_stopped(trace, done, 0)))) {
 			if (done->discarded != discarded)
 				bt_move_on(trace, ring, &next);
 			return 0;

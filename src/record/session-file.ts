@@ -6,7 +6,7 @@
  */
 
 /** Version of the layout; a file of another version is refused. */
-export const SESSION_VERSION = 2;
+export const SESSION_VERSION = 3;
 const MAGIC = "BUNTRACE";
 
 /** Size of the header, bytes. */

@@ -3,6 +3,7 @@
  * session is set up, what happens to it. Read by the test process, and by the
  * emitting program (programs/emitter.ts), which gets it in a file.
  */
+import type { SessionOptions } from "../../src/index.ts";
 import type { Mode } from "../../src/record/session-file.ts";
 import { Random } from "../support/random.ts";
 
@@ -35,6 +36,17 @@ export interface Action {
 /** How the program ends. */
 export type End = "natural" | "exit" | "SIGTERM" | "SIGKILL" | "SIGKILL of both" | "SIGKILL at its start";
 
+/** How large the trace may get. */
+export type Limits = Pick<
+  SessionOptions,
+  "maxSize" | "whenFull" | "rotateSize" | "rotatePeriod" | "maxChunks"
+>;
+
+/** Whether packets go missing at the limits; else all that is not in the trace is told by its packets. */
+export function drops({ maxSize, whenFull, maxChunks }: Limits): boolean {
+  return maxChunks !== undefined || (maxSize !== undefined && whenFull !== "stop");
+}
+
 /** A round. */
 export interface Plan {
   readonly mode: Mode;
@@ -42,6 +54,7 @@ export interface Plan {
   readonly subBufferSize: number;
   readonly flushPeriod: number;
   readonly blockTimeout: number;
+  readonly limits: Limits;
   /** Workers of a lane run one after another: rings are used again. */
   readonly lanes: readonly (readonly ThreadPlan[])[];
   readonly actions: readonly Action[];
@@ -80,8 +93,10 @@ export function drawPlan(random: Random): Plan {
     "SIGKILL of both",
     "SIGKILL at its start",
   ] as const;
+  const mode = random.pick(modes);
   return {
-    mode: random.pick(modes),
+    mode,
+    limits: mode === "overwrite" ? {} : drawLimits(random, subBufferSize),
     subBuffers: random.pick([2, 2, 3, 4, 7, 64]),
     subBufferSize,
     flushPeriod: random.pick([1, 7, 50, 1_000_000]),
@@ -104,6 +119,20 @@ export function drawPlan(random: Random): Plan {
     end: random.pick(ends),
     endAtMs: random.below(STORM_MS),
   };
+}
+
+function drawLimits(random: Random, subBufferSize: number): Limits {
+  const kind = random.below(5);
+  const maxSize = 8 * (subBufferSize + 256) * random.between(1, 3);
+  if (kind === 0) return {};
+  if (kind === 1) return { maxSize };
+  const rotation = {
+    rotateSize: random.pick([4096, 20_000, 100_000]),
+    ...(random.below(2) === 0 ? { rotatePeriod: random.pick([1, 10, 50]) } : {}),
+  };
+  if (kind === 2) return rotation;
+  if (kind === 3) return { ...rotation, maxChunks: random.between(1, 4) };
+  return { maxSize, whenFull: "stop", ...(random.below(2) === 0 ? rotation : {}) };
 }
 
 function drawLanes(random: Random): ThreadPlan[][] {

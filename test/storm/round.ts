@@ -167,10 +167,10 @@ export async function runRound(place: Place, plan: Plan): Promise<Outcome> {
   const countsFile = join(place.dir, "counts");
   writeFileSync(planFile, JSON.stringify(plan));
   writeFileSync(countsFile, Buffer.alloc(MAX_SLOTS * 4));
-  const { mode, subBuffers, subBufferSize, flushPeriod, blockTimeout } = plan;
+  const { mode, subBuffers, subBufferSize, flushPeriod, blockTimeout, limits } = plan;
   const program = start(place, EMITTER, {
     args: [planFile, countsFile],
-    session: { mode, subBuffers, subBufferSize, flushPeriod, blockTimeout },
+    session: { mode, subBuffers, subBufferSize, flushPeriod, blockTimeout, ...limits },
   });
   const round = new Round(place, countsFile, program);
   const errors = program.stderr.text();
