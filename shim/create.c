@@ -185,6 +185,7 @@ static int write_metadata(struct bt_session *s, const char *before, const char *
 {
 	char path[sizeof s->trace_dir + 16], unfinished[sizeof path], uuid[64], clock[BT_CLOCK_TEXT_SIZE];
 	const char *const parts[] = { before, uuid, clock, after };
+	bool rotates = s->rotate_size > 0 || s->rotate_period_ns > 0;
 	int fd;
 
 	clock_uuid(uuid, sizeof uuid);
@@ -208,11 +209,15 @@ static int write_metadata(struct bt_session *s, const char *before, const char *
 		s->metadata_size += length;
 	}
 	close(fd);
-	if (rename(unfinished, path) != 0) {
-		fail(error, "%s cannot be made: %s", path, strerror(errno));
+	/* Chunks have the metadata as a hard link: where there are none, better now. */
+	if (rotates ? link(unfinished, path) != 0 : rename(unfinished, path) != 0) {
+		fail(error, "%s cannot be made: %s%s", path, strerror(errno),
+		     rotates ? " (rotation needs a file system with hard links)" : "");
 		unlink(unfinished);
 		return -1;
 	}
+	if (rotates)
+		unlink(unfinished);
 	return 0;
 }
 

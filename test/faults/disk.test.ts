@@ -5,14 +5,17 @@
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 
-import { readReport } from "../support/babeltrace.ts";
+import { readIncomplete, readReport } from "../support/babeltrace.ts";
 import { canMount, withTmpfs } from "../support/mounts.ts";
 import { expectGoodPackets } from "../support/packet-rules.ts";
 import { onlyTrace } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
+import { consumersOf } from "../support/processes.ts";
 import { ended, start } from "../support/run.ts";
+import { Obedient } from "./obedient.ts";
 
 setDefaultTimeout(120_000);
 
@@ -27,28 +30,62 @@ function prepare(place: Place): { mountPoint: string; kept: string } {
   return { mountPoint, kept };
 }
 
-test.concurrent("a disk that is full and gets room again: every loss counted, writing goes on", async () => {
-  if (!canMount()) return;
+test.concurrent.each([
+  ["one file a thread", {}],
+  ["chunks", { rotateSize: 16_384 }],
+  ["at most two chunks", { rotateSize: 150_000, maxChunks: 2 }],
+] as const)(
+  "a disk that is full and gets room again, %s: every loss counted, writing goes on",
+  async (_, limits) => {
+    if (!canMount()) return;
+    await using place = new Place();
+    const { mountPoint, kept } = prepare(place);
+    const result = await ended(
+      start(place, join(PROGRAMS, "disk.ts"), {
+        args: [mountPoint, "make room"],
+        session: { ...SMALL, ...limits, output: mountPoint },
+        wrap: withTmpfs(place, mountPoint, "200k", kept),
+      }),
+    );
+    expect([result.stderr, result.status]).toEqual(["", 0]);
+    const { emitted, last, dropped, writeErrno } = JSON.parse(result.stdout) as Record<string, number>;
+    const { events, discarded, lostPackets } = await readIncomplete(kept);
+    expect(writeErrno).toBe(0);
+    expect(events.length + discarded + (dropped ?? 0)).toBe(emitted ?? 0);
+    expect(lostPackets > 0).toBe(dropped !== 0);
+    expect(discarded).toBeGreaterThan(10_000);
+    const numbers = events.map(({ fields }) => Number(fields["n"]));
+    expect(numbers.every((n, i) => i === 0 || n > (numbers[i - 1] ?? 0))).toBe(true);
+    // The ten at the end, emitted into empty rings, are all there.
+    expect(numbers.slice(-10)).toEqual(Array.from({ length: 10 }, (_, i) => (last ?? 0) + i));
+    if (!("rotateSize" in limits)) expectGoodPackets(onlyTrace(kept), events);
+  },
+);
+
+test("a limit on the size of the consumer's files is a disk that is full: it lives, and goes on without it", async () => {
   await using place = new Place();
-  const { mountPoint, kept } = prepare(place);
-  const result = await ended(
-    start(place, join(PROGRAMS, "disk.ts"), {
-      args: [mountPoint, "make room"],
-      session: { ...SMALL, output: mountPoint },
-      wrap: withTmpfs(place, mountPoint, "200k", kept),
-    }),
-  );
-  expect([result.stderr, result.status]).toEqual(["", 0]);
-  const { emitted, last, writeErrno } = JSON.parse(result.stdout) as Record<string, number>;
-  const { events, discarded } = await readReport(kept);
-  expect(writeErrno).toBe(0);
-  expect(events.length + discarded).toBe(emitted ?? 0);
+  const program = new Obedient(place, SMALL);
+  await program.tell("emit 100");
+  await program.tell("flush");
+  const [consumer = 0] = consumersOf(place.sessionDir);
+  const limit = (bytes: string): void => {
+    const { exitCode, stderr } = Bun.spawnSync(["prlimit", "--pid", String(consumer), `--fsize=${bytes}:`]);
+    if (exitCode !== 0) throw new Error(stderr.toString());
+  };
+  limit("2000");
+  await program.tell("emit 20000");
+  await program.until("the limit to be met", ({ writeErrno }) => writeErrno === constants.errno.EFBIG);
+  limit("unlimited");
+  await program.until("the recording to go on", ({ writeErrno }) => writeErrno === 0);
+  await program.tell("emit 10");
+  const { emitted, recorded, discarded } = await program.tell("flush");
+  expect(consumersOf(place.sessionDir)).toEqual([consumer]);
+  expect([emitted, recorded + discarded]).toEqual([20_110, 20_110]);
   expect(discarded).toBeGreaterThan(10_000);
-  const numbers = events.map(({ fields }) => Number(fields["n"]));
-  expect(numbers.every((n, i) => i === 0 || n > (numbers[i - 1] ?? 0))).toBe(true);
-  // The ten at the end, emitted into empty rings, are all there.
-  expect(numbers.slice(-10)).toEqual(Array.from({ length: 10 }, (_, i) => (last ?? 0) + i));
-  expectGoodPackets(onlyTrace(kept), events);
+  expect(await program.end()).toBe("");
+  await place.recorded();
+  const read = await readReport(place.output);
+  expect([read.events.length, read.discarded]).toEqual([recorded, discarded]);
 });
 
 test.concurrent(

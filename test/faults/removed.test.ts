@@ -8,75 +8,15 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
 import { constants } from "node:os";
 import { join } from "node:path";
 
-import type { SessionOptions } from "../../src/index.ts";
 import { readIncomplete, readReport } from "../support/babeltrace.ts";
 import { onlyTrace } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
 import { waitFor } from "../support/processes.ts";
-import { start } from "../support/run.ts";
+import { Obedient } from "./obedient.ts";
 
 setDefaultTimeout(120_000);
 
-const PROGRAM = join(import.meta.dirname, "programs/obedient.ts");
 const SMALL = { subBufferSize: 4096, subBuffers: 2, flushPeriod: 20 } as const;
-
-/** What the program says of itself. */
-interface State {
-  readonly emitted: number;
-  readonly recorded: number;
-  readonly discarded: number;
-  readonly dropped: number;
-  readonly writeErrno: number;
-}
-
-/** A recorded program that does what it is told. */
-class Obedient {
-  readonly #program;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(place: Place, session: SessionOptions) {
-    this.#program = start(place, PROGRAM, { session, stdin: "pipe" });
-    this.#lines = linesOf(this.#program.stdout);
-  }
-
-  async tell(command: string): Promise<State> {
-    const { stdin } = this.#program;
-    if (stdin === undefined) throw new Error("no input");
-    stdin.write(`${command}\n`);
-    await stdin.flush();
-    const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error(`it ended: ${await this.#program.stderr.text()}`);
-    return JSON.parse(value) as State;
-  }
-
-  /** Asks it until its state is what is waited for. */
-  async until(what: string, holds: (state: State) => boolean): Promise<State> {
-    for (let asked = 0; asked < 5000; asked++) {
-      const state = await this.tell("info");
-      if (holds(state)) return state;
-      await Bun.sleep(2);
-    }
-    throw new Error(`in vain: ${what}`);
-  }
-
-  /** Lets it end, by SIGKILL. @returns what it wrote to stderr. */
-  async end(): Promise<string> {
-    void this.#program.stdin?.end();
-    const stderr = await this.#program.stderr.text();
-    await this.#program.exited;
-    return stderr;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-}
 
 /** Numbers of a trace's events, with their discarded count. */
 async function numbersIn(output: string): Promise<{ numbers: number[]; discarded: number }> {

@@ -39,7 +39,8 @@ if (then === "make room") {
   emit(10);
   await flush();
   const info = session.info();
-  console.log(JSON.stringify({ emitted: n, last, writeErrno: info?.writeErrno }));
+  const { dropped, writeErrno } = info ?? {};
+  console.log(JSON.stringify({ emitted: n, last, dropped: Number(dropped), writeErrno }));
 } else {
   console.log(JSON.stringify({ emitted: n }));
 }
