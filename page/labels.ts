@@ -1,5 +1,5 @@
 /** The texts of the timeline: rows' names, spans' names and the ruler. Called for each frame by timeline.ts. */
-import type { Model } from "./model.ts";
+import { lowerBound, type Model } from "./model.ts";
 import { count, duration, shortDuration, shortNumber } from "./text.ts";
 import type { Theme } from "./theme.ts";
 import type { DrawnRow } from "./timeline.ts";
@@ -170,19 +170,13 @@ function drawFound(
   width: number,
 ): void {
   context.fillStyle = theme.hit.css;
-  let [low, high] = [0, events.length];
-  const first = model.eventAt(from);
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((events[middle] ?? 0) < first) low = middle + 1;
-    else high = middle;
-  }
-  let last = -1;
-  for (let at = low; at < events.length; at += 1) {
-    const x = Math.round(gutter + ((model.times[events[at] ?? 0] ?? 0) - from) * scale);
+  let at = lowerBound(events, model.eventAt(from));
+  while (at < events.length) {
+    const x = Math.floor(gutter + ((model.times[events[at] ?? 0] ?? 0) - from) * scale);
     if (x > width) return;
-    if (x !== last) context.fillRect(x, RULER - 6, 2, 5);
-    last = x;
+    context.fillRect(x, RULER - 6, 2, 5);
+    // What is in the same column is drawn with it.
+    at = Math.max(at + 1, lowerBound(events, model.eventAt(from + (x + 1 - gutter) / scale), at));
   }
 }
 

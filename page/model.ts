@@ -209,7 +209,7 @@ function ranks(classes: Uint16Array, count: number): Uint32Array {
 }
 
 /** Index of the first of ascending numbers that is not below a value. */
-export function lowerBound(values: Float64Array, value: number, from = 0): number {
+export function lowerBound(values: Float64Array | Uint32Array, value: number, from = 0): number {
   let [low, high] = [from, values.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

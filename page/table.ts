@@ -57,8 +57,7 @@ export class EventTable {
     if (!this.#inRange.checked) return { list, from: 0, to: length };
     const [first, last] = [lowerBound(times, this.#view.from), lowerBound(times, this.#view.to)];
     if (list === undefined) return { list, from: first, to: last };
-    const place = (event: number): number => lowerBound(Float64Array.from(list), event);
-    return { list, from: place(first), to: place(last) };
+    return { list, from: lowerBound(list, first), to: lowerBound(list, last) };
   }
 
   #draw(): void {
