@@ -45,7 +45,8 @@ BT_EXPORT int32_t bt_check_session_dir(const char *dir, char *error)
 	if (mkdir(dir, 0700) == 0) {
 		chmod(dir, 0700); /* whatever the umask */
 	} else if (errno != EEXIST) {
-		return fail(error, "session directory %s cannot be made: %s", dir, strerror(errno));
+		return fail(error, "session directory %s cannot be made: %s; name another with --session-dir",
+			    dir, strerror(errno));
 	}
 	if (lstat(dir, &st) != 0)
 		return fail(error, "session directory %s: %s", dir, strerror(errno));

@@ -1,8 +1,9 @@
 /*
  * signals.c - what `buntrace record` needs of signals and JavaScript cannot do:
  * to know whether a signal came from a process or from the terminal (which gives
- * Ctrl+C to the child as well), and to end by a signal as the child did. Runs in
- * the command's process, never in a traced one.
+ * Ctrl+C to the child as well), to end by a signal as the child did, and, as the first
+ * process of a container, to wait for other processes' orphans. Runs in the command's
+ * process, never in a traced one.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define BT_EXPORT __attribute__((visibility("default")))
@@ -49,6 +51,20 @@ BT_EXPORT int32_t bt_watch_signal(int32_t signal)
 BT_EXPORT int32_t bt_take_signals(int32_t signal)
 {
 	return signal <= 0 || signal >= SIGNALS ? 0 : (int32_t)atomic_exchange(&from_process[signal], 0);
+}
+
+/* Waits for the orphans that have ended: the kernel gives them all to process 1 and
+ * keeps them until then. Not for `child`, which is Bun's own; where it is the first to
+ * be waited for, the others' turn comes after Bun's. */
+BT_EXPORT void bt_reap_orphans(int32_t child)
+{
+	for (;;) {
+		siginfo_t ended = { 0 };
+
+		if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0 ||
+		    ended.si_pid == child || waitpid(ended.si_pid, NULL, WNOHANG) <= 0)
+			return;
+	}
 }
 
 /* Ends this process by a signal, without a core file of its own. */

@@ -96,6 +96,9 @@ export async function bundlePreload(): Promise<void> {
     format: "cjs",
     bytecode: true,
     minify: true,
+    // Where the bundle lies when it runs, not where its sources lay when it was made:
+    // the package is made on one machine and used on another.
+    define: { "import.meta.dirname": "module.path", "import.meta.path": "module.filename" },
     plugins: [
       {
         name: "later",

@@ -31,6 +31,9 @@ import { RecordedSessions } from "./recorded-sessions.ts";
 /** Exit status when buntrace itself failed, as env(1) does. */
 const EXIT_RECORDER_FAILED = 125;
 
+/** As the first process of a container: what it leaves to the kernel is killed with it. */
+const FIRST_PROCESS = process.pid === 1;
+
 /** Signals that whoever runs `record` may send to end or poke the program. */
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
@@ -130,12 +133,14 @@ async function record(program: string, args: string[], options: RecordOptions): 
     );
   }
   signals.forwardTo(child);
+  const reaping = FIRST_PROCESS ? reapOrphans(native, child.pid) : undefined;
   const progress = startProgress(() => {
     const { events, bytes, lost } = sessions.totals();
     return { events, bytes, lost, seconds: (performance.now() - start) / 1000 };
   });
   await child.exited;
-  const unfinished = await sessions.finished(native);
+  reaping?.stop();
+  const unfinished = await sessions.finished(native, FIRST_PROCESS);
   progress.stop();
   // Not console.error, which paints terminals red.
   process.stderr.write(`${closingLine(sessions.totals(), settings, unfinished)}\n`);
@@ -215,6 +220,14 @@ function holdSignals({ shim }: Native): { forwardTo(child: Bun.Subprocess): void
       child = started;
     },
   };
+}
+
+/** Waits for the orphans that end while the program runs: nobody else would. */
+function reapOrphans({ shim }: Native, child: number): { stop(): void } {
+  const reap = (): void => shim.bt_reap_orphans(child);
+  process.on("SIGCHLD", reap);
+  reap();
+  return { stop: () => process.off("SIGCHLD", reap) };
 }
 
 function collect(glob: string, before: string[]): string[] {

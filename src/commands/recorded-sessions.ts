@@ -71,20 +71,24 @@ export class RecordedSessions {
   /**
    * Waits until every session whose program has ended is finished. Where the
    * consumer died as well, another one is run on the session file.
+   * @param endAll ends the programs that still run: the kernel is about to, and would
+   * not wait for their consumers.
    */
-  async finished(shim: Native): Promise<Unfinished> {
+  async finished(shim: Native, endAll: boolean): Promise<Unfinished> {
     const deadline = performance.now() + FINISH_TIMEOUT_MS;
     const failed = new Set<string>();
     for (let pause = 0.5; ; pause = Math.min(pause * 1.5, 50)) {
       const open = this.#all().filter(({ info }) => !info.finished);
       const dead = open.filter(({ info }) => !isRunning(info.pid, info.processStart));
+      if (endAll) for (const { info } of open) if (isRunning(info.pid, info.processStart)) end(info.pid);
       for (const session of dead) {
         if (failed.has(session.path) || !session.info.consumerDied) continue;
         const { state } = await recoverSession(shim, session);
         if (state === "failed") failed.add(session.path);
       }
       const waiting = dead.filter(({ path }) => !failed.has(path));
-      if (waiting.length === 0 || performance.now() > deadline)
+      const done = waiting.length === 0 && (!endAll || open.length === dead.length);
+      if (done || performance.now() > deadline)
         return { running: open.length - dead.length, broken: dead.map(({ path }) => path) };
       await Bun.sleep(pause);
     }
@@ -93,5 +97,13 @@ export class RecordedSessions {
   /** Removes the session files that are finished: their totals were read. */
   remove(): void {
     for (const { path, info } of this.#all()) if (info.finished) rmSync(path, { force: true });
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended meanwhile.
   }
 }

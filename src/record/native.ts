@@ -53,6 +53,7 @@ const SYMBOLS = {
   bt_snapshot: { args: ["buffer", "buffer", "buffer", "buffer"], returns: "i32" },
   bt_watch_signal: { args: ["i32"], returns: "i32" },
   bt_take_signals: { args: ["i32"], returns: "i32" },
+  bt_reap_orphans: { args: ["i32"], returns: "void" },
   bt_die_by: { args: ["i32"], returns: "void" },
 } as const;
 

@@ -171,7 +171,7 @@ test("a session directory that others can open, own, or stand in for is refused"
   rmSync(dir);
 
   expect(await refusal(place, { sessionDir: join(place.dir, "no/where") })).toBe(
-    `session directory ${join(place.dir, "no/where")} cannot be made: No such file or directory`,
+    `session directory ${join(place.dir, "no/where")} cannot be made: No such file or directory; name another with --session-dir`,
   );
 
   // Only root can give a directory away.
