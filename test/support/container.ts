@@ -12,8 +12,11 @@ import { childrenOf, waitFor } from "./processes.ts";
 const ROOT = process.getuid?.() === 0;
 const UNSHARE = [
   "unshare",
+  "--mount",
+  "--pid",
+  "--fork",
+  "--kill-child",
   ...(ROOT ? [] : ["--user", "--map-root-user"]),
-  ...["--mount", "--pid", "--fork", "--kill-child"],
 ];
 
 /** What the kernel says where it does not let us make namespaces; undefined where it does. */
