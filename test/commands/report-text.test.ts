@@ -158,6 +158,61 @@ app:note         11      9  -18 %
   ]);
 });
 
+/** Packets of two events each. */
+class Least extends Random {
+  override below(): number {
+    return 1;
+  }
+}
+
+test("--since and --until between a span's events, and between their packets: what began in time, whole", async () => {
+  writeForest(join(place.dir, "split"), new Least(1), { kept: requests(11, 0.25), discarded: [] });
+  for (const at of [0, 1, 5, 8]) {
+    const inside = `+${at * 10_000 + 500}us`;
+    const since = await text("report", "split", "--since", inside);
+    expect(since).not.toContain("without");
+    expect(since).toMatch(new RegExp(`^http:request +${9 - at} `, "m"));
+    expect(await text("report", "split", "--until", inside)).toMatch(
+      new RegExp(`^http:request +${at + 1} `, "m"),
+    );
+  }
+});
+
+test("hist says which events found no partner", async () => {
+  const [title, rest] = (await text("hist", "before", "http:request_end", "sql:query_begin")).split("\n");
+  expect(title).toStartWith("http:request_end to sql:query_begin: 10 pairs, ");
+  expect(rest).toBe("not in it: 1 sql:query_begin without one before");
+});
+
+test("a field of more values than there is room for", async () => {
+  const kept = Array.from({ length: 1200 }, (_none, at): Told[] => [
+    { stream: 0, kind: "begin", name: "sql:query", time: at * 10, id: at + 1, own: at },
+    { stream: 0, kind: "end", name: "sql:query", time: at * 10 + 5, id: at + 1, own: at },
+  ]).flat();
+  writeForest(join(place.dir, "values"), new Random(1), { kept, discarded: [] });
+  const lines = (await text("report", "values", "--by", "own", "--json")).trim().split("\n");
+  const spans = lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "span");
+  expect(spans).toHaveLength(1001);
+  expect(spans.find(({ by }) => by === "(others)")).toMatchObject({ count: 200 });
+});
+
+test("a counter's last value is the last in time, whichever stream is read last", async () => {
+  const counted = (time: bigint, value: bigint, instance: bigint): Uint8Array =>
+    packet([{ time, body: (bits) => bits.integer(value, 32, true) }], { instance });
+  writeTrace(join(place.dir, "counters"), {
+    metadata: `${HEAD}env { tracer_name = "buntrace"; };
+stream { id = 0; packet.context := struct { time timestamp_begin; time timestamp_end; u64 content_size;
+  u64 packet_size; u64 packet_seq_num; u64 events_discarded; u32 tid; };
+  event.header := struct { u32 id; time timestamp; }; };
+event { name = "x:depth"; id = 0; stream_id = 0; model.emf.uri = "buntrace:counter";
+  fields := struct { u32 value; }; };`,
+    one: counted(30n, 7n, 0n),
+    two: counted(20n, 9n, 1n),
+  });
+  const counter = (await text("report", "counters", "--json")).split("\n")[1];
+  expect(JSON.parse(counter ?? "")).toMatchObject({ kind: "counter", count: 2, min: 7, max: 9, last: 7 });
+});
+
 test("colours as NO_COLOR and FORCE_COLOR say", async () => {
   for (const args of [
     ["report", "lossy"],

@@ -50,6 +50,13 @@ test("edges: the first and the last value of buckets, of a decade and of all", (
   }
 });
 
+test("the greatest value is no estimate", () => {
+  const histogram = new Histogram();
+  histogram.add(1_000_000);
+  histogram.add(1_009_000);
+  expect(histogram.percentile(0.99)).toBe(1_009_000);
+});
+
 test("nothing, what is no number, and times that went back", () => {
   const histogram = new Histogram();
   expect([histogram.count, histogram.percentile(0.5), histogram.mean]).toEqual([0, NaN, NaN]);

@@ -180,6 +180,10 @@ test("what runs at the end knows its fields when they are asked for", () => {
   expect(span.fields).toEqual({ text: "sql:query", own: 2 });
 });
 
+test("a span longer than the times of one batch reach", () => {
+  expect(words(told([begin(1, 100), end(1, 2e16)])).at(-1)).toBe(`end sql:query ${2e16 - 100}`);
+});
+
 test("an end that may have been discarded is no proof that a span ran on", () => {
   const set = told([begin(1, 100), begin(2, 101), end(2, 300)], [end(1, 200)]);
   const running = [...spanItems(set)].flatMap((item) => (item.kind === "running" ? [item.span] : []));
