@@ -12,7 +12,7 @@
 
 #include "model.h"
 
-#define MAX_LOCATIONS 224
+#define MAX_LOCATIONS 255
 #define MAX_MESSAGES 4096 /* an execution's, of all locations */
 #define MAX_HISTORY 48    /* values of one location */
 #define MAX_THREADS 4
