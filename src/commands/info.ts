@@ -10,7 +10,7 @@ import { exitStatusOf, streamName } from "../report/losses.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
-import { countText } from "../report/summary.ts";
+import { countText, many } from "../report/summary.ts";
 import { tableLines } from "../report/table.ts";
 import { durationText, epochText, wallText } from "../report/time-text.ts";
 
@@ -177,7 +177,7 @@ function textOf({ trace, streams, events, unused }: TraceInfo, { utc = false }: 
   );
   line(
     "size",
-    `${countText(streams.reduce((sum, { bytes }) => sum + bytes, 0))} bytes in ${streams.length} streams`,
+    `${countText(streams.reduce((sum, { bytes }) => sum + bytes, 0))} bytes in ${many(streams.length, "stream")}`,
   );
   line("lost", lostText(streams));
   lines.push(
