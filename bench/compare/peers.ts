@@ -116,9 +116,13 @@ async function openTraceEvents(dir: string): Promise<Writer> {
   const { createTracing } = await import("node:trace_events");
   const tracing = createTracing({ categories: ["node.console"] });
   tracing.enable();
-  // The one event of this module that a program can write: its data are in the label.
+  // The one event of this module that a program can write: its data are in the label, which is never used twice.
+  let number = 0;
   return {
-    emit: loop((i) => console.time(`two_f64 ${i} ${i * 0.5}`)),
+    emit: loop(() => {
+      number++;
+      console.time(`two_f64 ${number} ${number * 0.5}`);
+    }),
     settle: nothing,
     close: () => tracing.disable(),
   };
