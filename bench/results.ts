@@ -35,7 +35,7 @@ function bars(text: string): Bar[] {
 const WIDTH = 720;
 const ROW = 26;
 const TOP = 44;
-const LABELS = 250;
+const LABELS = 270;
 /** A bar's space is this wide; the axis is logarithmic. */
 const SPACE = WIDTH - LABELS - 90;
 
