@@ -162,7 +162,7 @@ function prepare(options: RecordOptions): {
     if (typeof loaded === "string") throw new Error(loaded);
     const sessionDir = ensureSessionDir(loaded, checked.sessionDir);
     checkRoom(sessionDir, checked.subBufferSize * checked.subBuffers);
-    const output = checked.output === undefined ? "null" : prepareOutput(checked.output);
+    const output = checked.output === undefined ? "null" : prepareOutput(checked.output, sessionDir);
     // As asked for, not as checked: the program checks them again.
     const asked = options as SessionOptions & { follow: boolean };
     return {

@@ -11,10 +11,14 @@ import {
   openSync,
   readdirSync,
   readSync,
+  realpathSync,
   renameSync,
   rmSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, resolve, sep } from "node:path";
+
+import { isRunning } from "./process.ts";
+import { findSessions } from "./session-dir.ts";
 
 /** What a text metadata file starts with (CTF 1.8.3, 7). */
 const METADATA_START = "/* CTF 1.8 */";
@@ -24,14 +28,16 @@ const UNFINISHED = new Set([".metadata", "metadata.new"]);
 
 /**
  * Makes the output directory, empty. A recording that is there is moved to
- * `.old`, over the one before; anything else is left alone.
+ * `.old`, over the one before, unless a program still writes to one of them; anything
+ * else is left alone.
+ * @param sessionDir where the sessions of running programs are looked for.
  * @returns its absolute path.
  * @throws Error with one line: what is in the way, or the system's reason.
  */
-export function prepareOutput(output: string): string {
+export function prepareOutput(output: string, sessionDir: string): string {
   const path = resolve(output);
   try {
-    if (lstatSync(path, { throwIfNoEntry: false })) moveToOld(path);
+    if (lstatSync(path, { throwIfNoEntry: false })) moveToOld(path, sessionDir);
     mkdirSync(path, { recursive: true });
   } catch (error) {
     throw error instanceof Error && "code" in error
@@ -41,12 +47,14 @@ export function prepareOutput(output: string): string {
   return path;
 }
 
-function moveToOld(path: string): void {
+function moveToOld(path: string, sessionDir: string): void {
   refuseForeign(path);
   if (readdirSync(path).length === 0) return;
+  refuseInUse(path, sessionDir);
   const old = `${path}.old`;
   if (lstatSync(old, { throwIfNoEntry: false })) {
     refuseForeign(old);
+    refuseInUse(old, sessionDir);
     rmSync(old, { recursive: true });
   }
   renameSync(path, old);
@@ -58,6 +66,19 @@ function refuseForeign(path: string): void {
     throw new Error(`output ${path} is a symbolic link; name the directory itself`);
   if (!isRecording(path))
     throw new Error(`output ${path} exists and is no buntrace recording; name another with -o`);
+}
+
+/** Refuses a recording that a running program writes to: it would lose its trace. */
+function refuseInUse(path: string, sessionDir: string): void {
+  const below = realpathSync(path) + sep;
+  for (const { info } of findSessions(sessionDir)) {
+    // Its own is that of its life before execve, which is about to be finished.
+    if (info.finished || info.pid === process.pid || !isRunning(info.pid, info.processStart)) continue;
+    if (!existsSync(info.traceDir) || !realpathSync(info.traceDir).startsWith(below)) continue;
+    throw new Error(
+      `output ${path}: ${info.program} (pid ${info.pid}) is being recorded there; name another with -o`,
+    );
+  }
 }
 
 /** Whether a directory holds traces and nothing else; an empty one does. */

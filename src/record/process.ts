@@ -1,5 +1,6 @@
 /**
- * Whether the process of a session still lives. Called in the command's process.
+ * Whether the process of a session still lives. Called in the command's process, and
+ * where an output is prepared.
  */
 import { readFileSync } from "node:fs";
 

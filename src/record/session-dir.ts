@@ -1,6 +1,7 @@
 /**
  * The directory of session files: private to its user, on tmpfs unless another is
- * named. Called in the command's process to find sessions.
+ * named. Called in the command's process to find sessions, and by whoever prepares an
+ * output that may be in use.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from "node:fs";
 import { join, resolve } from "node:path";

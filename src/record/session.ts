@@ -87,7 +87,8 @@ export function openSessionSync(options: SessionOptions = {}): Session {
   if (attachThread(loaded)) return handle(current(), false);
   // Required here: a program under `record` must not wait for node:fs to load.
   const { prepareOutput } = require("./output.ts") as typeof import("./output.ts");
-  const output = settings.output === undefined ? undefined : prepareOutput(settings.output);
+  const output =
+    settings.output === undefined ? undefined : prepareOutput(settings.output, settings.sessionDir);
   createSession(loaded, settings, output, 0);
   attachThread(loaded);
   return handle(current(), true);

@@ -4,7 +4,7 @@
  * command's (`buntrace snapshot`); the copying is shim/steer.c's.
  */
 import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import { cString, ERROR_BYTES, type Native, textOf } from "./native.ts";
 import { prepareOutput } from "./output.ts";
@@ -41,7 +41,7 @@ export function takeSnapshot(
   const metadata = join(traceDir, "metadata");
   // The header may name anything: a pipe would be waited for.
   if (!lstatSync(metadata).isFile()) throw new Error(`${metadata} is not a file`);
-  const dir = join(prepareOutput(output), basename(traceDir));
+  const dir = join(prepareOutput(output, dirname(sessionPath)), basename(traceDir));
   mkdirSync(dir);
   const numbers = new Float64Array(5);
   const error = Buffer.alloc(ERROR_BYTES);

@@ -3,7 +3,7 @@
  * program that emits all the while, which must not notice.
  */
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { readReport, readTrace } from "../support/babeltrace.ts";
@@ -144,6 +144,41 @@ test("flush: what was emitted before is on disk when it returns", async () => {
   expect((await cli(place, ["flush", program.pid])).status).toBe(0);
   expect(await numbers(join(place.dir, "buntrace.data"), "test:late")).toHaveLength(1);
   await program.end();
+});
+
+test("the output of a running program is neither moved nor removed, however it is named", async () => {
+  await using place = new Place();
+  const program = await steady(place, ["-o", "live.old"]);
+  const inUse = `steady (pid ${program.pid}) is being recorded there; name another with -o\n`;
+  const refused = async (path: string, args: readonly string[], status: number): Promise<void> => {
+    const { stderr, ...result } = await cli(place, args);
+    expect({ status: result.status, stderr }).toEqual({
+      status,
+      stderr: `buntrace: output ${join(place.dir, path)}: ${inUse}`,
+    });
+  };
+  symlinkSync(place.dir, join(place.dir, "alias"));
+  writeFileSync(
+    join(place.dir, "own.ts"),
+    `import { openSession } from ${JSON.stringify(LIBRARY)};
+    await openSession({ output: "live.old" }).catch((error) => console.log(error.message));`,
+  );
+  await refused("live.old", ["record", "-o", "live.old", "own.ts"], 125);
+  await refused("alias/live.old", ["record", "-o", "alias/live.old", "own.ts"], 125);
+  await refused("live.old", ["snapshot", program.pid, "-o", "live.old"], 1);
+  const own = Bun.spawnSync([process.execPath, "own.ts"], {
+    cwd: place.dir,
+    env: { ...process.env, BUNTRACE_SESSION_DIR: place.sessionDir },
+  });
+  expect(own.stdout.toString()).toBe(`output ${join(place.dir, "live.old")}: ${inUse}`);
+  // Nothing is there yet: it may be recorded to once, but not moved over the one in use.
+  const elsewhere = ["record", "-o", "live", "own.ts"];
+  expect((await cli(place, elsewhere)).status).toBe(0);
+  await refused("live.old", elsewhere, 125);
+  const emitted = await program.end();
+  expect(await numbers(join(place.dir, "live.old"), "test:a")).toHaveLength(emitted);
+  // It is a recording like others now.
+  expect((await cli(place, elsewhere)).status).toBe(0);
 });
 
 test("stop ends the recording with everything before it; the program runs on", async () => {
