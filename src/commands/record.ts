@@ -11,7 +11,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { preloadPath } from "../bundle.ts";
 import { UserError } from "../errors.ts";
 import { type Native } from "../record/native.ts";
-import { prepareOutput } from "../record/output.ts";
+import { prepareOutput, prepareSnapshots } from "../record/output.ts";
 import { ensureSessionDir } from "../record/session-dir.ts";
 import { HEADER_BYTES, MAX_EVENTS, MODES, WHEN_FULL } from "../record/session-file.ts";
 import {
@@ -52,6 +52,7 @@ interface RecordOptions {
   readonly rotateSize?: number;
   readonly rotatePeriod?: number;
   readonly maxChunks?: number;
+  readonly snapshotOnError?: string;
 }
 
 /** Adds `record` to the command line. */
@@ -107,6 +108,10 @@ export function recordCommand(program: Command): void {
       parseTime,
     )
     .option("--max-chunks <n>", "directories that rotation keeps; the oldest go", parseCount)
+    .option(
+      "--snapshot-on-error <dir>",
+      "at an uncaught error, write what the rings hold to a trace of its own in this directory",
+    )
     .option("--session-dir <dir>", "directory of the session file; default on tmpfs")
     .option("--follow", "trace the Bun programs that the program starts, too (default)", true)
     .option("--no-follow", "trace the program alone, with its Workers")
@@ -163,10 +168,14 @@ function prepare(options: RecordOptions): {
     const sessionDir = ensureSessionDir(loaded, checked.sessionDir);
     checkRoom(sessionDir, checked.subBufferSize * checked.subBuffers);
     const output = checked.output === undefined ? "null" : prepareOutput(checked.output, sessionDir);
+    const snapshots =
+      checked.snapshotOnError === undefined
+        ? {}
+        : { snapshotOnError: prepareSnapshots(checked.snapshotOnError, output, sessionDir) };
     // As asked for, not as checked: the program checks them again.
     const asked = options as SessionOptions & { follow: boolean };
     return {
-      settings: { ...asked, output, sessionDir, recorder: process.pid, bunOption: bunOption() },
+      settings: { ...asked, ...snapshots, output, sessionDir, recorder: process.pid, bunOption: bunOption() },
       native: loaded,
     };
   } catch (error) {

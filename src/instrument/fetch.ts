@@ -5,7 +5,7 @@
  */
 import { provider } from "../record/tracepoint.ts";
 import { isPlainPromise } from "../record/span.ts";
-import { errorText, publicUrl } from "./text.ts";
+import { errorText, publicUrl } from "../record/text.ts";
 import { type Around, replace, wrap } from "./wrap.ts";
 
 function define() {

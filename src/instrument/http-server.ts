@@ -5,7 +5,7 @@
 import { spansAround } from "../record/span.ts";
 import { thread } from "../record/thread.ts";
 import { provider } from "../record/tracepoint.ts";
-import { pathOf } from "./text.ts";
+import { pathOf } from "../record/text.ts";
 
 function define() {
   const server = provider("http_server");

@@ -9,7 +9,7 @@
 import { isPlainPromise } from "../record/span.ts";
 import { begin, end, enter, type Handling, leave, serverEvents } from "./http-server.ts";
 import { Failures } from "./serve-failures.ts";
-import { errorText } from "./text.ts";
+import { errorText } from "../record/text.ts";
 import { type Around, type Callable, isCallable, replace, wrap, wrapHandler } from "./wrap.ts";
 
 /** What Bun answers where a handler failed and there is no `error` handler. */

@@ -7,7 +7,7 @@ import type { Statement } from "bun:sqlite";
 
 import { provider } from "../record/tracepoint.ts";
 import { thread } from "../record/thread.ts";
-import { cut } from "./text.ts";
+import { cut } from "../record/text.ts";
 import { whenImported } from "./when-imported.ts";
 import {
   type Around,

@@ -15,7 +15,7 @@ import {
   renameSync,
   rmSync,
 } from "node:fs";
-import { join, resolve, sep } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 
 import { isRunning } from "./process.ts";
 import { findSessions } from "./session-dir.ts";
@@ -45,6 +45,18 @@ export function prepareOutput(output: string, sessionDir: string): string {
       : error;
   }
   return path;
+}
+
+/**
+ * As {@link prepareOutput}, for the snapshots on errors of programs that write to `output`.
+ * @throws Error when one directory is in the other, too.
+ */
+export function prepareSnapshots(dir: string, output: string, sessionDir: string): string {
+  const contains = (outer: string, inner: string): boolean =>
+    !/^\.\.(?:\/|$)/.test(relative(resolve(outer), resolve(inner)));
+  if (contains(output, dir) || contains(dir, output))
+    throw new Error(`snapshotOnError ${dir} and output ${output} must not be one in the other`);
+  return prepareOutput(dir, sessionDir);
 }
 
 function moveToOld(path: string, sessionDir: string): void {

@@ -86,11 +86,16 @@ export function openSessionSync(options: SessionOptions = {}): Session {
   }
   if (attachThread(loaded)) return handle(current(), false);
   // Required here: a program under `record` must not wait for node:fs to load.
-  const { prepareOutput } = require("./output.ts") as typeof import("./output.ts");
+  const { prepareOutput, prepareSnapshots } = require("./output.ts") as typeof import("./output.ts");
   const output =
     settings.output === undefined ? undefined : prepareOutput(settings.output, settings.sessionDir);
+  const snapshots =
+    settings.snapshotOnError === undefined || output === undefined
+      ? undefined
+      : prepareSnapshots(settings.snapshotOnError, output, settings.sessionDir);
   createSession(loaded, settings, output, 0);
   attachThread(loaded);
+  takeSnapshotsOnError(snapshots);
   return handle(current(), true);
 }
 
@@ -111,6 +116,26 @@ export function openRecordedSession(options: RecordSettings): void {
   if (attachThread(loaded)) return;
   createSession(loaded, settings, settings.output, options.recorder);
   attachThread(loaded);
+  takeSnapshotsOnError(settings.snapshotOnError);
+}
+
+/** From now on, while the session is open. @param dir exists; undefined: none are asked for. */
+function takeSnapshotsOnError(dir: string | undefined): void {
+  const open = current();
+  if (!open || dir === undefined) return;
+  const { snapshotsOnError } = require("./snapshot.ts") as typeof import("./snapshot.ts");
+  const { watchErrors } = require("./uncaught.ts") as typeof import("./uncaught.ts");
+  const take = snapshotsOnError(open.native, sessionPath(open), readHeader(open.header).traceDir, dir);
+  thread.onError = () => {
+    if (thread.session === open && !isFinished(open)) take();
+  };
+  watchErrors();
+}
+
+function sessionPath({ native: { shim } }: OpenSession): string {
+  const path = Buffer.alloc(PATH_BYTES);
+  shim.bt_session_path(path);
+  return textOf(path);
 }
 
 /**
@@ -272,9 +297,7 @@ function handle(open: OpenSession | undefined, ours: boolean): Session {
     snapshot: (output) => {
       if (!open || thread.session !== open) return undefined;
       const { takeSnapshot } = require("./snapshot.ts") as typeof import("./snapshot.ts");
-      const path = Buffer.alloc(PATH_BYTES);
-      open.native.shim.bt_session_path(path);
-      return takeSnapshot(open.native, textOf(path), readHeader(open.header).traceDir, output);
+      return takeSnapshot(open.native, sessionPath(open), readHeader(open.header).traceDir, output);
     },
     flush: () => (open && thread.session === open ? flush() : Promise.resolve()),
     close,

@@ -45,12 +45,19 @@ export interface SessionOptions {
   readonly rotatePeriod?: number;
   /** How many chunks are kept, 1 to 256; the oldest go. Default: all. */
   readonly maxChunks?: number;
+  /**
+   * Directory for snapshots: at each uncaught error and unhandled rejection of the main
+   * thread what the rings hold, as a trace of its own; at most 10 a process. Default: none.
+   */
+  readonly snapshotOnError?: string;
 }
 
 /** Checked settings. */
-export interface Settings extends Required<Omit<SessionOptions, "output">>, Limits {
+export interface Settings extends Required<Omit<SessionOptions, "output" | "snapshotOnError">>, Limits {
   /** A directory, or undefined: write nothing. */
   readonly output: string | undefined;
+  /** A directory, or undefined: no snapshots. */
+  readonly snapshotOnError: string | undefined;
 }
 
 /** Defaults of the numbers. 8 x 256 KiB holds 2 ms of events at full speed, until the consumer gets a processor. */
@@ -104,8 +111,13 @@ export function checkOptions(options: SessionOptions = {}): Settings {
     );
   const output = options.output ?? DEFAULT_OUTPUT;
   if (output === "") throw new Error("output is empty; name a directory");
+  const { snapshotOnError } = options;
+  if (snapshotOnError === "") throw new Error("snapshotOnError is empty; name a directory");
+  if (snapshotOnError !== undefined && output === "null")
+    throw new Error("snapshotOnError needs an output: a snapshot is described by the session's metadata");
   return {
     output: output === "null" ? undefined : output,
+    snapshotOnError,
     mode: oneOf("mode", options.mode ?? "discard", MODES),
     enable,
     subBufferSize,

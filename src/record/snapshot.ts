@@ -1,9 +1,9 @@
 /**
  * Snapshots: what the rings of a session hold now, as a trace of its own, while the
- * program runs on. Called in the traced process (`session.snapshot()`) and in the
+ * program runs on. Called in the traced process (`session.snapshot()`, uncaught errors) and in the
  * command's (`buntrace snapshot`); the copying is shim/steer.c's.
  */
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { cString, ERROR_BYTES, type Native, textOf } from "./native.ts";
@@ -32,16 +32,75 @@ export interface SnapshotResult {
  * @throws Error with one line when the session or the output is not usable.
  */
 export function takeSnapshot(
-  { shim }: Native,
+  native: Native,
   sessionPath: string,
   traceDir: string,
   output: string = DEFAULT_SNAPSHOT_OUTPUT,
+): SnapshotResult {
+  return writeSnapshot(native, sessionPath, traceDir, () =>
+    join(prepareOutput(output, dirname(sessionPath)), basename(traceDir)),
+  );
+}
+
+/**
+ * Most snapshots on errors of a process, the first ones: later errors are often the
+ * consequences, and one that comes again and again must not fill the disk.
+ */
+const MAX_ERROR_SNAPSHOTS = 10;
+
+/**
+ * What takes a snapshot into a directory of its own at every call, until there are
+ * {@link MAX_ERROR_SNAPSHOTS}; it never throws. The first one, and the first that fails,
+ * are said on stderr.
+ * @param dir of all of them; it exists.
+ */
+export function snapshotsOnError(
+  native: Native,
+  sessionPath: string,
+  traceDir: string,
+  dir: string,
+): () => void {
+  let taken = 0;
+  let failed = false;
+  return () => {
+    if (taken === MAX_ERROR_SNAPSHOTS) return;
+    const path = join(dir, `${basename(traceDir)}-${++taken}`);
+    try {
+      writeSnapshot(native, sessionPath, traceDir, () => path);
+      if (taken === 1)
+        say(
+          `an uncaught error: snapshot -> ${path}; the first ${MAX_ERROR_SNAPSHOTS} of this process are kept`,
+        );
+    } catch (error) {
+      rmSync(path, { recursive: true, force: true });
+      if (!failed)
+        say(`no snapshot of an uncaught error: ${error instanceof Error ? error.message : String(error)}`);
+      failed = true;
+    }
+  };
+}
+
+/** Not by `console` or `process.stderr`, which are the program's to replace. */
+function say(text: string): void {
+  try {
+    writeSync(2, `buntrace: ${text}\n`);
+  } catch {
+    // It is closed, or full.
+  }
+}
+
+/** @param place gives the directory to make, once it is sure that there will be a snapshot. */
+function writeSnapshot(
+  { shim }: Native,
+  sessionPath: string,
+  traceDir: string,
+  place: () => string,
 ): SnapshotResult {
   if (traceDir === "/") throw new Error("a session with output null has no metadata; record to a directory");
   const metadata = join(traceDir, "metadata");
   // The header may name anything: a pipe would be waited for.
   if (!lstatSync(metadata).isFile()) throw new Error(`${metadata} is not a file`);
-  const dir = join(prepareOutput(output, dirname(sessionPath)), basename(traceDir));
+  const dir = place();
   mkdirSync(dir);
   const numbers = new Float64Array(5);
   const error = Buffer.alloc(ERROR_BYTES);

@@ -41,10 +41,14 @@ interface ThreadState {
   spans: AsyncLocalStorage<number> | undefined;
   /** Whatever the session keeps; only session.ts looks inside. */
   session: unknown;
+  /** Whether some copy of uncaught.ts listens. */
+  watchesErrors: boolean;
+  /** What the session does at an error that nobody caught, after its event; never throws. */
+  onError: (() => void) | undefined;
 }
 
 /** Bumped when ThreadState changes: copies that differ leave each other alone. */
-const KEY = Symbol.for("buntrace.thread.1");
+const KEY = Symbol.for("buntrace.thread.2");
 
 /** The calling thread's state. */
 export const thread: ThreadState = ((globalThis as { [KEY]?: ThreadState })[KEY] ??= {
@@ -55,6 +59,8 @@ export const thread: ThreadState = ((globalThis as { [KEY]?: ThreadState })[KEY]
   currentSpan: 0,
   spans: undefined,
   session: undefined,
+  watchesErrors: false,
+  onError: undefined,
 });
 
 /** The shim, or why there is none. Loaded once a thread. */

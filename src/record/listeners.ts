@@ -1,20 +1,20 @@
 /**
  * Listens to events of `process` without being seen: a program that asks whether
  * anybody listens before it does, or removes all listeners, finds what it would find
- * untraced. Used by process.ts, in the main thread.
+ * untraced. Used by uncaught.ts and instrument/process.ts, in the main thread.
  */
-import type { Callable } from "./wrap.ts";
+type Callable = (this: unknown, ...args: unknown[]) => unknown;
 
 const ours = new Map<Callable, string | symbol>();
 
 /** The methods of `process` as they were. */
 let methods: Record<string, Callable> | undefined;
 
-/** Listens unseen. */
+/** Listens unseen, and before the listeners that there are. */
 export function listenUnseen(event: string, listener: Callable): void {
   hide();
   ours.set(listener, event);
-  methods?.["on"]?.call(process, event, listener);
+  methods?.["prependListener"]?.call(process, event, listener);
 }
 
 /** Stops listening. */
@@ -28,7 +28,7 @@ function hide(): void {
   if (methods) return;
   const prototype: object = Object.getPrototypeOf(process);
   const own: Record<string, Callable> = {};
-  for (const name of ["on", "removeListener"]) own[name] = Reflect.get(prototype, name);
+  for (const name of ["prependListener", "removeListener"]) own[name] = Reflect.get(prototype, name);
   methods = own;
   const unseen = (list: unknown): unknown =>
     Array.isArray(list) ? list.filter((one) => !ours.has(one)) : list;
@@ -42,7 +42,7 @@ function hide(): void {
   );
   change(prototype, "removeAllListeners", (result, [event]) => {
     for (const [listener, of] of ours)
-      if (event === undefined || of === event) own["on"]?.call(process, of, listener);
+      if (event === undefined || of === event) own["prependListener"]?.call(process, of, listener);
     return result;
   });
 }

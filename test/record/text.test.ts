@@ -1,7 +1,7 @@
 /** What the built-in providers write of URLs and errors: no secrets, and nothing of the program's runs. */
 import { expect, test } from "bun:test";
 
-import { cut, errorText, partsOf, pathOf, publicUrl } from "../../src/instrument/text.ts";
+import { cut, errorText, partsOf, pathOf, publicUrl } from "../../src/record/text.ts";
 
 test.each([
   ["http://host/path", "http://host/path"],

@@ -1,6 +1,6 @@
 /**
  * What the built-in providers write of URLs and errors. Used by the instruments
- * beside this file, in the traced thread; nothing here throws.
+ * and by uncaught.ts, in the traced thread; nothing here throws.
  */
 
 /** Longest URL, path or message in an event, characters: enough to tell, too short to fill a ring. */
