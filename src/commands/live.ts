@@ -7,10 +7,11 @@ import { rmSync } from "node:fs";
 
 import type { Command } from "commander";
 
-import { UserError } from "../errors.ts";
+import { EXIT_USAGE, UserError } from "../errors.ts";
 import type { Native } from "../record/native.ts";
 import { cString, ERROR_BYTES, textOf } from "../record/native.ts";
 import { parseGlob } from "../record/glob.ts";
+import { isRunning } from "../record/process.ts";
 import { ensureSessionDir, findSessions, type FoundSession } from "../record/session-dir.ts";
 import { defaultSessionDir } from "../record/settings.ts";
 import { switchEvents } from "../record/switch.ts";
@@ -29,42 +30,40 @@ interface DirOption {
 
 /** Adds the commands to the program. */
 export function liveCommands(program: Command): void {
-  const command = (usage: string, summary: string): Command =>
+  const command = (name: string, summary: string): Command =>
     program
-      .command(usage)
+      .command(name)
       .summary(summary)
-      .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
-      .option("--session-dir <dir>", "directory of the session files", defaultSessionDir());
+      .description(`${summary}.`)
+      .option("--session-dir <dir>", "Directory of the session files", defaultSessionDir());
+  const commandOnPid = (name: string, summary: string): Command =>
+    command(name, summary).argument("<pid>", "Process id, as buntrace list shows it", parsePid);
+  const commandOnEvents = (name: string, summary: string): Command =>
+    commandOnPid(name, summary).argument("<glob>", 'Event types, as "http:*" or "*@warning"');
 
-  command("list", "list the programs that are being recorded")
-    .option("--json", "one JSON object a line")
-    .action((options: DirOption & { json?: boolean }) => {
-      const rows = open(options).sessions.flatMap((session) => sessionRow(session) ?? []);
-      if (options.json) for (const row of rows) console.log(JSON.stringify(row));
-      else process.stdout.write(sessionTable(rows));
-    });
-  command("enable <pid> <glob>", "switch events on in a running program").action(
-    (pid: string, glob: string, options: DirOption) => switchIn(pid, glob, true, options),
+  command("list", "List the programs that are being recorded")
+    .option("--json", "One JSON object a line")
+    .action(list);
+  commandOnEvents("enable", "Switch events on in a running program").action(
+    (pid: number, glob: string, options: DirOption) => switchIn(pid, glob, true, options),
   );
-  command("disable <pid> <glob>", "switch events off in a running program").action(
-    (pid: string, glob: string, options: DirOption) => switchIn(pid, glob, false, options),
+  commandOnEvents("disable", "Switch events off in a running program").action(
+    (pid: number, glob: string, options: DirOption) => switchIn(pid, glob, false, options),
   );
-  command("flush <pid>", "write what a running program has emitted to disk now").action(flush);
-  command("stop <pid>", "end a recording; the program runs on untraced").action(stop);
-  command("snapshot <pid>", "write what the rings of a running program hold as a trace of its own")
-    .option("-o, --output <dir>", "directory for the trace", DEFAULT_SNAPSHOT_OUTPUT)
-    .action((pid: string, options: DirOption & { output: string }) => {
-      const { shim, session } = find(pid, options);
-      const { events, discarded, bytes, traceDir } = attempt(() =>
-        takeSnapshot(shim, session.path, session.info.traceDir, options.output),
-      );
-      process.stderr.write(
-        `buntrace: ${countText(events)} events, ${bytesText(bytes)}, ${countText(discarded)} lost or overwritten -> ${traceDir}\n`,
-      );
-    });
-  command("recover [pid]", "finish the traces of programs that died together with their consumers").action(
-    (pid: string | undefined, options: DirOption) => recover(pid, options),
-  );
+  commandOnPid("flush", "Write what a running program has emitted to disk now").action(flush);
+  commandOnPid("stop", "End a recording; the program runs on untraced").action(stop);
+  commandOnPid("snapshot", "Write what the rings of a running program hold as a trace of its own")
+    .option("-o, --output <dir>", "Directory for the trace", DEFAULT_SNAPSHOT_OUTPUT)
+    .action(snapshot);
+  command("recover", "Finish the traces of programs that died together with their consumers")
+    .argument("[pid]", "Process id of one of them; default all", parsePid)
+    .action(recover);
+}
+
+function parsePid(text: string): number {
+  if (!/^[1-9][0-9]{0,9}$/.test(text))
+    throw new UserError(`${text} is not a pid; see buntrace list`, EXIT_USAGE);
+  return Number(text);
 }
 
 /** The sessions of a directory, and the shim to reach them with. */
@@ -75,11 +74,22 @@ function open({ sessionDir }: DirOption): { shim: Native; sessions: FoundSession
   return { shim, sessions: findSessions(dir) };
 }
 
-function find(pid: string, options: DirOption): { shim: Native; session: FoundSession } {
+function find(pid: number, options: DirOption): { shim: Native; session: FoundSession } {
   const { shim, sessions } = open(options);
-  const session = sessions.find(({ info }) => String(info.pid) === pid && !info.finished);
+  const found = sessions.filter(({ info }) => info.pid === pid && !info.finished);
+  // A dead program's pid may have become another's.
+  const session = found.find(({ info }) => isRunning(info.pid, info.processStart)) ?? found[0];
   if (!session) throw new UserError(`no program with pid ${pid} is being recorded; see buntrace list`);
   return { shim, session };
+}
+
+/** As {@link find}, for what only a program that runs can be told. */
+function findRunning(pid: number, options: DirOption): { shim: Native; session: FoundSession } {
+  const found = find(pid, options);
+  const { program, processStart } = found.session.info;
+  if (!isRunning(pid, processStart))
+    throw new UserError(`${program} (pid ${pid}) is dead: buntrace recover ${pid} finishes its trace`);
+  return found;
 }
 
 /** Errors of the recording side are for the user here. */
@@ -91,9 +101,22 @@ function attempt<R>(work: () => R): R {
   }
 }
 
-function switchIn(pid: string, glob: string, on: boolean, options: DirOption): void {
+function list(options: DirOption & { json?: boolean }): void {
+  const rows = open(options).sessions.flatMap((session) => sessionRow(session) ?? []);
+  if (options.json) {
+    for (const row of rows) console.log(JSON.stringify(row));
+    return;
+  }
+  process.stdout.write(sessionTable(rows));
+  if (rows.some(({ state }) => state === "stale"))
+    process.stderr.write(
+      "buntrace: stale: program and consumer are dead; buntrace recover finishes the trace\n",
+    );
+}
+
+function switchIn(pid: number, glob: string, on: boolean, options: DirOption): void {
   attempt(() => parseGlob(glob));
-  const { session } = find(pid, options);
+  const { session } = findRunning(pid, options);
   const { switched, names } = attempt(() => switchEvents(session.path, glob, on));
   process.stderr.write(
     `buntrace: ${many(switched, "event type")} switched ${on ? "on" : "off"} in ${pid}` +
@@ -101,20 +124,40 @@ function switchIn(pid: string, glob: string, on: boolean, options: DirOption): v
   );
 }
 
-async function flush(pid: string, options: DirOption): Promise<void> {
-  const { shim, session } = find(pid, options);
+async function flush(pid: number, options: DirOption): Promise<void> {
+  const { shim, session } = findRunning(pid, options);
+  if (session.info.mode === "overwrite")
+    throw new UserError(
+      `in mode overwrite nothing is written before the end: buntrace snapshot ${pid} writes what the rings hold`,
+    );
   const error = Buffer.alloc(ERROR_BYTES);
   const request = shim.shim.bt_tell_flush(cString(session.path), error);
   if (request < 0) throw new UserError(textOf(error));
   await until(session.path, options, (info) => (info.flushDone - request) << 1 >= 0, "flush");
+  process.stderr.write(`buntrace: what ${pid} had emitted is written -> ${traceText(session)}\n`);
 }
 
-async function stop(pid: string, options: DirOption): Promise<void> {
-  const { shim, session } = find(pid, options);
+async function stop(pid: number, options: DirOption): Promise<void> {
+  const { shim, session } = findRunning(pid, options);
   const error = Buffer.alloc(ERROR_BYTES);
   if (shim.shim.bt_tell_finish(cString(session.path), error) < 0) throw new UserError(textOf(error));
   await until(session.path, options, ({ finished }) => finished, "finish");
-  process.stderr.write(`buntrace: ${pid} is no longer recorded; its trace is ${session.info.traceDir}\n`);
+  process.stderr.write(`buntrace: ${pid} is no longer recorded -> ${traceText(session)}\n`);
+}
+
+/** Where a session writes, for people. */
+function traceText({ info }: FoundSession): string {
+  return info.traceDir === "/" ? "nowhere (--output null)" : info.traceDir;
+}
+
+function snapshot(pid: number, options: DirOption & { output: string }): void {
+  const { shim, session } = find(pid, options);
+  const { events, discarded, bytes, traceDir } = attempt(() =>
+    takeSnapshot(shim, session.path, session.info.traceDir, options.output),
+  );
+  process.stderr.write(
+    `buntrace: ${countText(events)} events, ${bytesText(bytes)}, ${countText(discarded)} lost or overwritten -> ${traceDir}\n`,
+  );
 }
 
 /** Waits until the session says so, or its file is gone: it is finished. */
@@ -136,11 +179,11 @@ async function until(
   }
 }
 
-async function recover(pid: string | undefined, options: DirOption): Promise<void> {
+async function recover(pid: number | undefined, options: DirOption): Promise<void> {
   const { shim, sessions } = open(options);
-  const chosen = sessions.filter(({ info }) => pid === undefined || String(info.pid) === pid);
+  const chosen = sessions.filter(({ info }) => pid === undefined || info.pid === pid);
   if (pid !== undefined && chosen.length === 0)
-    throw new UserError(`there is no session file of pid ${pid} in ${options.sessionDir}`);
+    throw new UserError(`no program with pid ${pid} is recorded or left to recover; see buntrace list`);
   let failed = 0;
   for (const session of chosen) {
     const { state, text } = await recoverSession(shim, session);

@@ -70,6 +70,26 @@ function openIfThere(path: string): number | undefined {
   }
 }
 
+const AGE_UNITS = [
+  ["d", 86_400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+] as const;
+
+/** An age in its two largest units: 1 h 10 min. */
+function ageText(seconds: number): string {
+  const first = AGE_UNITS.findIndex(([, of]) => seconds >= of);
+  const parts: string[] = [];
+  let rest = seconds;
+  for (const [unit, of] of AGE_UNITS.slice(first, first + 2)) {
+    const count = Math.floor(rest / of);
+    if (count > 0) parts.push(`${count} ${unit}`);
+    rest -= count * of;
+  }
+  return parts.join(" ") || "0 s";
+}
+
 const HEADINGS = [
   "PID",
   "PROGRAM",
@@ -93,7 +113,7 @@ export function sessionTable(rows: readonly SessionRow[]): string {
     String(row.threads),
     countText(row.events),
     countText(row.discarded),
-    `${row.ageSeconds} s`,
+    ageText(row.ageSeconds),
     row.traceDir === "/" ? "(none)" : printable(row.traceDir),
   ]);
   const all = [[...HEADINGS], ...cells];

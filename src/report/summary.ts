@@ -35,6 +35,7 @@ export function many(count: number | bigint, one: string, several = `${one}s`): 
 export interface Asked {
   /** An absolute path or "null". */
   readonly output: string;
+  readonly mode?: string;
   readonly maxSize?: number;
   readonly maxChunks?: number;
 }
@@ -42,15 +43,16 @@ export interface Asked {
 /** The line, without its newline. */
 export function closingLine(totals: Totals, asked: Asked, unfinished: Unfinished): string {
   const { output } = asked;
+  const overwriting = asked.mode === "overwrite";
   if (totals.programs === 0)
     return "buntrace: nothing was recorded: the program loaded no preload (is it a Bun program?)";
   const path = output === "null" ? "nowhere (--output null)" : shortPath(output);
   const parts = [
     `buntrace: ${many(totals.events, "event")}, ${bytesText(totals.bytes)}, ${many(totals.streams, "stream")}, ` +
-      `${countText(totals.lost)} lost -> ${path}`,
+      `${countText(totals.lost)} lost${overwriting ? " or overwritten" : ""} -> ${path}`,
   ];
   if (totals.ringless > 0) parts.push("threads found no memory for a ring: try smaller --sub-buffer-size");
-  else if (totals.lost > totals.dropped)
+  else if (totals.lost > totals.dropped && !overwriting)
     parts.push("events came faster than they were written: try more --sub-buffers, or --mode block");
   if (totals.dropped > 0) parts.push(droppedText(totals.dropped, asked));
   if (totals.altered > 0) parts.push(`${many(totals.altered, "value")} cut or not convertible`);

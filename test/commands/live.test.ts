@@ -6,6 +6,7 @@ import { expect, test } from "bun:test";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { sessionTable } from "../../src/commands/session-table.ts";
 import { readReport, readTrace } from "../support/babeltrace.ts";
 import { cli, startCli } from "../support/cli.ts";
 import { Place } from "../support/place.ts";
@@ -141,9 +142,29 @@ test("flush: what was emitted before is on disk when it returns", async () => {
   await using place = new Place();
   const program = await steady(place, ["--flush-period", "1000s"]);
   await program.ask();
-  expect((await cli(place, ["flush", program.pid])).status).toBe(0);
+  const { status, stderr } = await cli(place, ["flush", program.pid]);
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: `buntrace: what ${program.pid} had emitted is written -> ${place.dir}/buntrace.data/steady-${program.pid}\n`,
+  });
   expect(await numbers(join(place.dir, "buntrace.data"), "test:late")).toHaveLength(1);
   await program.end();
+});
+
+test("flush is refused where nothing is written before the end; what goes then is no loss", async () => {
+  await using place = new Place();
+  const small = ["--sub-buffer-size", "4K", "--sub-buffers", "2"];
+  const program = await steady(place, ["--mode", "overwrite", ...small]);
+  await pause(program);
+  const { status, stderr } = await cli(place, ["flush", program.pid]);
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: `buntrace: in mode overwrite nothing is written before the end: buntrace snapshot ${program.pid} writes what the rings hold\n`,
+  });
+  await program.end();
+  expect(await program.recorder.stderr.text()).toMatch(
+    /^buntrace: [\d,]+ events, .*, 1 stream, [1-9][\d,]* lost or overwritten -> \.\/buntrace\.data\n$/,
+  );
 });
 
 test("the output of a running program is neither moved nor removed, however it is named", async () => {
@@ -240,6 +261,18 @@ test("recover finishes what program and consumer left when both were killed", as
   process.kill(Number(program.pid), "SIGKILL");
   await waitFor("all to die", () => !isAlive(consumer!) && !isAlive(Number(program.pid)));
   expect(await listed(place, program.pid)).toMatchObject({ state: "stale" });
+  expect((await cli(place, ["list"])).stderr).toBe(
+    "buntrace: stale: program and consumer are dead; buntrace recover finishes the trace\n",
+  );
+  for (const args of [["flush"], ["stop"], ["enable", "*"], ["disable", "*"]]) {
+    const [name = "", ...rest] = args;
+    const refused = await cli(place, [name, program.pid, ...rest]);
+    expect([name, refused.status, refused.stderr]).toEqual([
+      name,
+      1,
+      `buntrace: steady (pid ${program.pid}) is dead: buntrace recover ${program.pid} finishes its trace\n`,
+    ]);
+  }
   const { stderr, status } = await cli(place, ["recover"]);
   expect({ status, stderr }).toEqual({
     status: 0,
@@ -294,11 +327,34 @@ test("a consumer that is killed again and again is replaced; each event is there
 });
 
 test.each([
+  [0, "0 s"],
+  [59, "59 s"],
+  [60, "1 min"],
+  [185, "3 min 5 s"],
+  [4181, "1 h 9 min"],
+  [7200, "2 h"],
+  [200_000, "2 d 7 h"],
+])("list shows an age of %d s as %s", (ageSeconds, text) => {
+  const row = {
+    pid: 1,
+    program: "p",
+    mode: "discard",
+    state: "live",
+    events: 0,
+    discarded: 0,
+    threads: 1,
+  } as const;
+  const [, line = ""] = sessionTable([{ ...row, ageSeconds, traceDir: "/" }]).split("\n");
+  expect(line.split(/ {2,}/)).toContain(text);
+});
+
+test.each([
   [["enable", "99999999", "*"], 1, /^buntrace: no program with pid 99999999 is being recorded/],
-  [["flush", "x"], 1, /^buntrace: no program with pid x is being recorded/],
+  [["flush", "12x"], 2, /^buntrace: 12x is not a pid; see buntrace list/],
+  [["recover", "0"], 2, /^buntrace: 0 is not a pid/],
   [["enable", "1", "x["], 1, /^buntrace: bad glob "x\["/],
   [["stop"], 2, /^buntrace: missing required argument 'pid'/],
-  [["recover", "1"], 1, /^buntrace: there is no session file of pid 1 in /],
+  [["recover", "1"], 1, /^buntrace: no program with pid 1 is recorded or left to recover/],
 ] as const)("%j is refused in one line", async (args, status, line) => {
   await using place = new Place();
   const result = await cli(place, args);
