@@ -287,6 +287,33 @@ test("recover finishes what program and consumer left when both were killed", as
   expect((await cli(place, ["recover"])).stderr).toMatch(/^buntrace: nothing to recover/);
 });
 
+test("recover leaves a program alone that runs, and one whose consumer still writes", async () => {
+  await using place = new Place();
+  const program = await steady(place);
+  await program.ask();
+  expect((await cli(place, ["recover"])).stderr).toBe("");
+  expect(await cli(place, ["recover", program.pid])).toMatchObject({
+    status: 0,
+    stderr: `buntrace: steady (pid ${program.pid}) is still running\n`,
+  });
+  const [consumer] = consumersOf(place.sessionDir);
+  expect(place.sessions()).toHaveLength(1);
+  // Dead, but its consumer is not through: it cannot even begin.
+  process.kill(consumer!, "SIGSTOP");
+  process.kill(Number(program.pid), "SIGKILL");
+  await waitFor("its death", () => !isAlive(Number(program.pid)));
+  expect(await cli(place, ["recover", program.pid])).toMatchObject({
+    status: 0,
+    stderr: `buntrace: steady (pid ${program.pid}) has a consumer that is still writing\n`,
+  });
+  expect(place.sessions()).toHaveLength(1);
+  process.kill(consumer!, "SIGCONT");
+  await program.recorder.exited;
+  const a = await numbers(join(place.dir, "buntrace.data"), "test:a");
+  expect(gapless(a) && a[0] === 0).toBe(true);
+  expect(place.sessions()).toEqual([]);
+});
+
 test("record recovers by itself when the consumer died", async () => {
   await using place = new Place();
   const program = await steady(place, ["--flush-period", "1000s"]);

@@ -156,6 +156,32 @@ describe("the program", () => {
   });
 });
 
+describe("a program in the background", () => {
+  test("is recorded to its end, long after the recorder's", async () => {
+    await using place = new Place();
+    program(
+      place,
+      `${EMIT}\nwhile (!(await Bun.file("go").exists())) await Bun.sleep(5);\ntick(99);`,
+      "late.ts",
+    );
+    program(
+      place,
+      `Bun.spawn([process.execPath, "late.ts", "5"], { stdio: ["ignore", "ignore", "ignore"], detached: true }).unref();
+      while (!require("node:fs").existsSync("buntrace.data") || require("node:fs").readdirSync("buntrace.data").length < 2)
+        await Bun.sleep(5);
+      process.exit();`,
+    );
+    const { stderr, status } = await cli(place, ["record", "-e", "test:*", "app.ts"]);
+    expect(status).toBe(0);
+    expect(stderr).toEndWith("; 1 program still running, still recorded\n");
+    // The recorder has taken its own program's session file with it, and no other.
+    expect(place.sessions()).toHaveLength(1);
+    writeFileSync(join(place.dir, "go"), "");
+    await place.recorded();
+    expect(await ticks(place)).toEqual([...upTo(5), 99]);
+  });
+});
+
 describe("signals", () => {
   const WAITER = `
     for (const s of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(s, () => { console.log(s); if (s !== "SIGINT") process.exit(9); });
@@ -219,6 +245,42 @@ describe("signals", () => {
     expect(seen).toMatch(/buntrace: \d+ events/);
     expect(await terminal.exited).toBe(3);
     expect(await ticks(place)).toEqual(upTo(4));
+  });
+});
+
+describe("the options", () => {
+  test("all reach the program's session", async () => {
+    await using place = new Place();
+    program(
+      place,
+      `import { readdirSync, readFileSync } from "node:fs";
+      import { SESSION_OFFSETS as at } from ${JSON.stringify(join(import.meta.dirname, "../../src/record/session-file.ts"))};
+      const [name] = readdirSync(process.argv[2]);
+      const header = readFileSync(process.argv[2] + "/" + name);
+      const u64 = (at) => Number(header.readBigUInt64LE(at));
+      console.log(JSON.stringify({
+        mode: header[at.mode], subBuffers: header[at.sub_buffers], subBufferSize: u64(at.sub_buffer_size),
+        flush: u64(at.flush_period_ns) / 1e6, block: u64(at.block_timeout_ns) / 1e6,
+        maxSize: u64(at.max_size), whenFull: header[at.when_full], rotateSize: u64(at.rotate_size),
+        rotatePeriod: u64(at.rotate_period_ns) / 1e6, maxChunks: header[at.max_chunks],
+      }));`,
+    );
+    const dir = join(place.sessionDir, "own");
+    const options =
+      "--mode block --sub-buffers 5 --sub-buffer-size 8K --flush-period 1500ms --block-timeout 3m " +
+      "--max-size 2M --when-full stop --rotate-size 3G --rotate-period 2h --max-chunks 9";
+    const { stdout } = await cli(place, [
+      "record",
+      ...options.split(" "),
+      "--session-dir",
+      dir,
+      "app.ts",
+      dir,
+    ]);
+    expect(JSON.parse(stdout)).toEqual({
+      ...{ mode: 2, subBuffers: 5, subBufferSize: 8192, flush: 1500, block: 180_000 },
+      ...{ maxSize: 2 ** 21, whenFull: 1, rotateSize: 3 * 2 ** 30, rotatePeriod: 7_200_000, maxChunks: 9 },
+    });
   });
 });
 

@@ -12,7 +12,14 @@ import { RING_OFFSETS, ringsOf } from "../../src/record/session-file.ts";
 import { readTrace } from "../support/babeltrace.ts";
 import { onlyTrace, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
-import { consumersOf, isAlive, processState, statusNumber, waitFor } from "../support/processes.ts";
+import {
+  consumersOf,
+  isAlive,
+  processState,
+  schedulingPolicy,
+  statusNumber,
+  waitFor,
+} from "../support/processes.ts";
 import { runCases } from "../support/random.ts";
 import { runJson, start } from "../support/run.ts";
 import { checkNumbered } from "./numbered.ts";
@@ -62,7 +69,7 @@ test("the program sees no child, no SIGCHLD, no descriptor, no handler; its own 
   expect(await numbersIn(place)).toEqual(range(5000));
 });
 
-test("the consumer needs less than 2 MB of its own, and no directory of the program's", async () => {
+test("the consumer needs less than 2 MB of its own, no directory of the program's, and no core that is taken", async () => {
   await using place = new Place();
   const program = start(place, join(PROGRAMS, "states.ts"), { args: ["idle"], session: { flushPeriod: 20 } });
   const consumer = await consumerOf(place);
@@ -70,6 +77,8 @@ test("the consumer needs less than 2 MB of its own, and no directory of the prog
   expect(readlinkSync(`/proc/${consumer}/cwd`)).toBe("/");
   const ownKb = statusNumber(consumer, "RssAnon") + statusNumber(consumer, "RssFile");
   expect(ownKb).toBeLessThan(2048);
+  // Woken, a batch process does not take the core from the writer that woke it.
+  expect([schedulingPolicy(consumer), schedulingPolicy(program.pid)]).toEqual([3, 0]);
   program.kill();
   await program.exited;
   await place.recorded();

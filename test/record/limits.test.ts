@@ -5,7 +5,7 @@
  * middle of it: test/shim/takeover.test.ts; full disks: test/faults.)
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { openTraces } from "../../src/ctf/index.ts";
@@ -185,6 +185,26 @@ test("the newest chunks are kept: readers see that packets are missing, the rest
   expect(numbers(events)).toEqual(range(20_000 - kept, 20_000));
   expect(lostPackets).toBeGreaterThan(0);
   expect(readHere(place.output)).toEqual({ numbers: numbers(events), traces: 1, lostPackets });
+});
+
+test("what somebody keeps in a chunk is not removed with it", async () => {
+  await using place = new Place();
+  const names = ["notes.txt", "metadata.bak", "thread"];
+  let kept = "";
+  const info = await record(place, { rotateSize: 20_000, maxChunks: 2 }, async (session) => {
+    for (let n = 0; n < 10_000; n += 500) {
+      emit(n, n + 500);
+      await session.flush();
+      if (kept !== "" || (session.info()?.chunk ?? 0) < 2) continue;
+      kept = `${session.traceDir}.2`;
+      for (const name of names) writeFileSync(join(kept, name), name);
+    }
+  });
+  expect(readdirSync(kept).sort()).toEqual(names.toSorted());
+  for (const name of names) expect(readFileSync(join(kept, name), "utf8")).toBe(name);
+  expect(info.writeErrno).toBe(0);
+  // It alone is left of the chunks that went: the trace directory, it, two that are kept.
+  expect(chunksOf(place.output).length).toBe(4);
 });
 
 test("a stream's size, the oldest dropped: never more, the newest are there, the rest is counted", async () => {

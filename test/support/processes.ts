@@ -54,6 +54,13 @@ export function cpuSeconds(pid: number): number {
   return Number(procFile(pid, "schedstat")?.split(" ")[0]) / 1e9;
 }
 
+/** A process's scheduling policy (sched(7)): 0 is SCHED_OTHER, 3 SCHED_BATCH. */
+export function schedulingPolicy(pid: number): number {
+  const stat = procFile(pid, "stat") ?? "";
+  // Field 41 (proc_pid_stat(5)); the third is the first behind the name.
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[41 - 3]);
+}
+
 /** A signal mask of /proc/PID/status, as SigBlk or SigCgt. */
 export function signalMask(pid: number | "self", field: string): bigint {
   const found = new RegExp(`^${field}:\\s*([0-9a-f]+)`, "m").exec(procFile(pid, "status") ?? "");
