@@ -14,6 +14,8 @@ const PROGRAM = join(import.meta.dirname, "programs/obedient.ts");
 export interface State {
   readonly emitted: number;
   readonly recorded: number;
+  /** Of what is recorded. */
+  readonly bytes: number;
   readonly discarded: number;
   readonly dropped: number;
   readonly writeErrno: number;

@@ -4,12 +4,12 @@
  * that can be made again: as soon as the output directory is there.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 
 import { readIncomplete, readReport } from "../support/babeltrace.ts";
-import { onlyTrace } from "../support/packets.ts";
+import { onlyTrace, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
 import { waitFor } from "../support/processes.ts";
 import { Obedient } from "./obedient.ts";
@@ -43,6 +43,7 @@ test("the trace directory: it is made again, and what was in it is counted", asy
   expect(await program.tell("flush")).toEqual({
     emitted: 202,
     recorded: 101,
+    bytes: statSync(join(trace, streamFiles(trace)[0] ?? "")).size,
     discarded: 0,
     dropped: 101,
     writeErrno: 0,

@@ -277,3 +277,24 @@ test("a consumer that is killed is replaced, and nothing is lost or written twic
   );
   expect(events.map(({ fields }) => fields["n"])).toEqual(Array.from({ length: 3500 }, (_, i) => i));
 });
+
+test("the sums of a consumer that takes over have the threads in them that have ended", async () => {
+  await using place = new Place();
+  const counts = await runJson(place, join(PROGRAMS, "one-after-another.ts"), { args: [place.sessionDir] });
+  expect((await readTrace(place.output)).length).toBe(300);
+  expect(counts).toMatchObject({ recordsWritten: 300, streams: 3, rings: 1 });
+});
+
+test.each(["missing", "other"])(
+  "Bun's undocumented FFI object is %s: the module bun:ffi serves",
+  async (INNER_FFI) => {
+    await using place = new Place();
+    const bunArgs = [`--preload=${join(PROGRAMS, "no-inner-ffi.ts")}`];
+    const { emitted } = (await runJson(place, join(PROGRAMS, "workers.ts"), {
+      args: ["1"],
+      bunArgs,
+      env: { INNER_FFI },
+    })) as { emitted: number };
+    expect((await readTrace(place.output)).length).toBe(emitted);
+  },
+);

@@ -16,10 +16,11 @@ async function obey(line: string): Promise<unknown> {
   if (command === "emit") for (let i = 0; i < Number(count); i++) event(emitted++);
   if (command === "declare") test.tracepoint(`late_${types++}`, [["n", "u32"]])(emitted++);
   if (command === "flush") await session.flush();
-  const { recordsWritten, discardedTold, dropped, writeErrno } = session.info() ?? {};
+  const { recordsWritten, bytesWritten, discardedTold, dropped, writeErrno } = session.info() ?? {};
   return {
     emitted,
     recorded: Number(recordsWritten),
+    bytes: Number(bytesWritten),
     discarded: Number(discardedTold),
     dropped: Number(dropped),
     writeErrno,
