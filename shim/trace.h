@@ -290,7 +290,8 @@ static inline int bt_remove_chunks(struct bt_trace *trace)
 		char name[BT_CHUNK_NAME_SIZE];
 		int dir = bt_open_chunk(trace, trace->cleared), error;
 
-		if (dir < 0 && errno != ENOENT)
+		/* ENOTDIR: a link, or what else somebody has put there. It is his. */
+		if (dir < 0 && errno != ENOENT && errno != ENOTDIR)
 			return -errno;
 		bt_chunk_name(trace, trace->cleared, name);
 		error = dir < 0 ? 0 : bt_empty_chunk(dir, name[1] == 0);

@@ -5,7 +5,18 @@
  * middle of it: test/shim/takeover.test.ts; full disks: test/faults.)
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 
 import { openTraces } from "../../src/ctf/index.ts";
@@ -205,6 +216,52 @@ test("what somebody keeps in a chunk is not removed with it", async () => {
   expect(info.writeErrno).toBe(0);
   // It alone is left of the chunks that went: the trace directory, it, two that are kept.
   expect(chunksOf(place.output).length).toBe(4);
+});
+
+test("a link in a chunk's place is neither written through nor emptied", async () => {
+  await using place = new Place();
+  const victim = join(place.dir, "victim");
+  mkdirSync(victim);
+  writeFileSync(join(victim, "thread-1-0"), "mine");
+  const info = await record(place, { rotateSize: 20_000, maxChunks: 2, flushPeriod: 5 }, async (session) => {
+    const chunk = (number: number): string => `${session.traceDir}.${number}`;
+    const emitTo = async (number: number): Promise<void> => {
+      for (let n = 0; (session.info()?.chunk ?? 0) < number; n += 100) {
+        emit(n, n + 100);
+        await session.flush();
+      }
+    };
+    await emitTo(3);
+    // Moved away, and a link left for who looks for it.
+    renameSync(chunk(3), `${victim}.moved`);
+    symlinkSync(victim, chunk(3));
+    await emitTo(5);
+    symlinkSync(victim, chunk(6));
+    await waitFor("the consumer to try", () => {
+      if (session.info()?.writeErrno === constants.errno.ENOTDIR) return true;
+      emit(0, 50);
+      return false;
+    });
+    rmSync(chunk(6));
+    await emitTo(7);
+    expect(lstatSync(chunk(3)).isSymbolicLink()).toBe(true);
+  });
+  expect(info.writeErrno).toBe(0);
+  expect(readdirSync(victim)).toEqual(["thread-1-0"]);
+  expect(readFileSync(join(victim, "thread-1-0"), "utf8")).toBe("mine");
+  expect(streamFiles(`${victim}.moved`).length).toBe(1);
+});
+
+test("a stream's size, the oldest dropped, where packets fill its files to the byte", async () => {
+  await using place = new Place();
+  const small = provider("test").tracepoint("eight_bytes", [["n", "u32"]]);
+  const maxSize = 8 * 2 * (4096 + PACKET_HEADER_BYTES);
+  const info = await record(place, { maxSize, flushPeriod: 60_000 }, async (session) => {
+    for (let n = 0; n < 512 * 40; n++) small(n);
+    await session.flush();
+    expect(bytesIn(session.traceDir ?? "")).toBeLessThanOrEqual(maxSize);
+  });
+  expect(info.recordsWritten + info.dropped).toBe(512n * 40n);
 });
 
 test("a stream's size, the oldest dropped: never more, the newest are there, the rest is counted", async () => {
