@@ -252,16 +252,22 @@ test("a link in a chunk's place is neither written through nor emptied", async (
   expect(streamFiles(`${victim}.moved`).length).toBe(1);
 });
 
-test("a stream's size, the oldest dropped, where packets fill its files to the byte", async () => {
+test.each([
+  ["drop-oldest", 16],
+  ["stop", 9],
+] as const)("a stream's size, %s, where packets fill it to the byte", async (whenFull, packets) => {
   await using place = new Place();
   const small = provider("test").tracepoint("eight_bytes", [["n", "u32"]]);
-  const maxSize = 8 * 2 * (4096 + PACKET_HEADER_BYTES);
-  const info = await record(place, { maxSize, flushPeriod: 60_000 }, async (session) => {
-    for (let n = 0; n < 512 * 40; n++) small(n);
+  const maxSize = packets * (4096 + PACKET_HEADER_BYTES);
+  // The last of the eight files would be full as well.
+  const count = 512 * 41;
+  const info = await record(place, { maxSize, whenFull, flushPeriod: 60_000 }, async (session) => {
+    for (let n = 0; n < count; n++) small(n);
     await session.flush();
     expect(bytesIn(session.traceDir ?? "")).toBeLessThanOrEqual(maxSize);
   });
-  expect(info.recordsWritten + info.dropped).toBe(512n * 40n);
+  expect(info.recordsWritten + info.dropped).toBe(BigInt(count));
+  expect(bytesIn(chunksOf(place.output)[0] ?? "")).toBeLessThanOrEqual(maxSize);
 });
 
 test("a stream's size, the oldest dropped: never more, the newest are there, the rest is counted", async () => {
