@@ -182,6 +182,20 @@ describe("a program in the background", () => {
   });
 });
 
+describe("two recorders with one session directory", () => {
+  test("count their own programs, and remove their own session files", async () => {
+    await using place = new Place();
+    program(place, `${EMIT}\nconsole.log("ready");\nawait Bun.stdin.text();`, "long.ts");
+    const long = startCli(place, ["record", "-e", "test:*", "-o", "long", "long.ts", "7"]);
+    await long.stdout.getReader().read();
+    const { stderr } = await cli(place, ["record", "-e", "test:*", program(place, EMIT), "4"]);
+    expect(stderr).toMatch(/^buntrace: 4 events, .* 1 stream, 0 lost -> \.\/buntrace\.data\n$/);
+    expect(place.sessions()).toHaveLength(1);
+    long.stdin.end();
+    expect(await long.stderr.text()).toMatch(/^buntrace: 7 events, .* -> \.\/long\n$/);
+  });
+});
+
 describe("signals", () => {
   const WAITER = `
     for (const s of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(s, () => { console.log(s); if (s !== "SIGINT") process.exit(9); });
@@ -278,8 +292,16 @@ describe("the options", () => {
       dir,
     ]);
     expect(JSON.parse(stdout)).toEqual({
-      ...{ mode: 2, subBuffers: 5, subBufferSize: 8192, flush: 1500, block: 180_000 },
-      ...{ maxSize: 2 ** 21, whenFull: 1, rotateSize: 3 * 2 ** 30, rotatePeriod: 7_200_000, maxChunks: 9 },
+      mode: 2,
+      subBuffers: 5,
+      subBufferSize: 8192,
+      flush: 1500,
+      block: 180_000,
+      maxSize: 2 ** 21,
+      whenFull: 1,
+      rotateSize: 3 * 2 ** 30,
+      rotatePeriod: 7_200_000,
+      maxChunks: 9,
     });
   });
 });
