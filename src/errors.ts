@@ -21,3 +21,10 @@ export class UserError extends Error {
     this.exitStatus = exitStatus;
   }
 }
+
+/** A file that cannot be opened or written, in one line: `out.json: no space left on device`. */
+export function fileError(path: string, error: unknown): UserError {
+  const message = error instanceof Error ? error.message : String(error);
+  // Of "ENOSPC: no space left on device, write", what people say.
+  return new UserError(`${path}: ${message.replace(/^[A-Z0-9]+: ([^,]*),.*$/s, "$1")}`);
+}

@@ -3,11 +3,12 @@ import { type Command, InvalidArgumentError } from "commander";
 import { writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 
-import { EXIT_ERROR, UserError } from "../errors.ts";
+import { fileError, UserError } from "../errors.ts";
 import { pageOf } from "../open/html.ts";
 import { DEFAULT_LIMIT, prepare } from "../open/prepare.ts";
 import { serve } from "../open/serve.ts";
 import { addFilterOptions, type FilterOptions } from "../report/filter.ts";
+import { noMatchText } from "../report/no-match.ts";
 import { Pass } from "../report/pass.ts";
 import { bytesText, countText, many } from "../report/summary.ts";
 
@@ -41,7 +42,7 @@ export function openCommand(program: Command): void {
  * Writes the page to a file, or serves it until SIGINT or SIGTERM.
  *
  * @returns the exit status
- * @throws UserError for a trace that cannot be read, or a file that cannot be written
+ * @throws UserError for a trace that cannot be read, of which nothing passes the filter, or a file that cannot be written
  */
 export async function open(paths: readonly string[], options: OpenOptions): Promise<number> {
   const pass = new Pass(paths, options);
@@ -50,6 +51,7 @@ export async function open(paths: readonly string[], options: OpenOptions): Prom
   const { utc = false, limit } = options;
   const { bytes, events, shown } = prepare(set, filter, { title, utc, limit });
   const status = pass.end();
+  if (events === 0 && !filter.isEmpty) throw new UserError(noMatchText(filter, set, "spans"));
   const page = await pageOf(bytes);
   const reduced = shown === events ? "" : ` (${countText(shown)} of them one by one)`;
   const what = `buntrace: ${many(events, "event")}${reduced}, a page of ${bytesText(page.size)}`;
@@ -57,8 +59,7 @@ export async function open(paths: readonly string[], options: OpenOptions): Prom
     try {
       writeFileSync(options.export, new Uint8Array(await page.arrayBuffer()));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new UserError(`${options.export} cannot be written: ${reason}`, EXIT_ERROR);
+      throw fileError(options.export, error);
     }
     process.stderr.write(`${what} -> ${options.export}\n`);
     return status;

@@ -1,6 +1,7 @@
 // Buffered bytes on their way to a file descriptor: where the text of events is made. Generated code writes into `bytes`
 // directly; see text-sink.ts. One thread, synchronous, so that a slow reader slows the writer and memory stays flat.
 import { writeSync } from "node:fs";
+import { fileError } from "../errors.ts";
 
 /** Bytes collected before they are written. */
 const CAPACITY = 256 * 1024;
@@ -19,6 +20,7 @@ export class OutputClosed extends Error {
 /** A buffer before a file descriptor, or without one: then all that was written stays in it. */
 export class Output {
   readonly #descriptor: number | undefined;
+  readonly #name: string;
   /** What was not written yet, up to {@link at}. */
   bytes: Uint8Array<ArrayBuffer>;
   view: DataView;
@@ -26,8 +28,10 @@ export class Output {
   /** `at` must not pass this without {@link room}. */
   limit: number;
 
-  constructor(descriptor: number | undefined) {
+  /** @param name of what the descriptor is of, for errors */
+  constructor(descriptor: number | undefined, name = "stdout") {
     this.#descriptor = descriptor;
+    this.#name = name;
     this.limit = descriptor === undefined ? FIRST_CAPACITY : CAPACITY;
     this.bytes = new Uint8Array(this.limit + MARGIN);
     this.view = new DataView(this.bytes.buffer);
@@ -36,7 +40,7 @@ export class Output {
   /**
    * Makes room for so many bytes after {@link at}; may write out and replace {@link bytes}.
    *
-   * @throws OutputClosed when nobody reads any more
+   * @throws OutputClosed when nobody reads any more; UserError when it cannot be written, as on a full disk
    */
   room(count: number): void {
     if (this.at + count <= this.limit) return;
@@ -73,7 +77,7 @@ export class Output {
     this.at += bytes.length;
   }
 
-  /** Writes out what there is. @throws OutputClosed when nobody reads any more */
+  /** Writes out what there is. @throws as {@link room} */
   flush(): void {
     if (this.#descriptor === undefined) return;
     this.#writeOut(this.#descriptor, this.bytes.subarray(0, this.at));
@@ -89,7 +93,7 @@ export class Output {
         const code = error instanceof Error && "code" in error ? error.code : undefined;
         if (code === "EPIPE") throw new OutputClosed();
         // A pipe that is not blocking and full.
-        if (code !== "EAGAIN") throw error;
+        if (code !== "EAGAIN") throw fileError(this.#name, error);
         Bun.sleepSync(1);
       }
     }
