@@ -17,17 +17,13 @@ import { printCommand } from "./commands/print.ts";
 import { recordCommand } from "./commands/record.ts";
 import { reportCommand } from "./commands/report.ts";
 import { EXIT_ERROR, EXIT_USAGE, UserError } from "./errors.ts";
+import { Output, OutputClosed } from "./report/output.ts";
 
 const program = new Command("buntrace")
   .description("A tracer for Bun programs. Records to CTF, the standard trace format.")
   .version(version)
   .enablePositionalOptions()
-  .showSuggestionAfterError(false)
-  .configureOutput({
-    outputError: (text, write) =>
-      write(`${text.trim().replace(/^error: /, "buntrace: ")} (see buntrace --help)\n`),
-  })
-  .exitOverride();
+  .helpCommand(false);
 
 for (const add of [
   recordCommand,
@@ -42,7 +38,15 @@ for (const add of [
   liveCommands,
 ])
   add(program);
-for (const command of program.commands) command.exitOverride();
+program
+  .command("help [command]")
+  .summary("display help for command")
+  .action((name: string | undefined) => {
+    const command = name === undefined ? program : program.commands.find((one) => one.name() === name);
+    (command ?? program.error(`error: unknown command '${name}'`)).help();
+  });
+complete(program, "buntrace");
+for (const command of program.commands) complete(command, `buntrace ${command.name()}`);
 
 try {
   await program.parseAsync();
@@ -50,6 +54,8 @@ try {
   if (error instanceof CommanderError) {
     // Commander has printed its line; help and version are no errors.
     process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  } else if (error instanceof OutputClosed) {
+    // Who reads the help has enough.
   } else if (error instanceof UserError) {
     process.stderr.write(`buntrace: ${error.message}\n`);
     process.exitCode = error.exitStatus;
@@ -59,4 +65,26 @@ try {
     );
     process.exitCode = EXIT_ERROR;
   }
+}
+
+/** Gives a command what all have: errors in one line, help that fails clearly, and a description. */
+function complete(command: Command, name: string): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => {
+      const line = text
+        .trim()
+        .replace(/^error: /, "buntrace: ")
+        .replace(/\n\(Did you mean (.*)\?\)$/s, "; did you mean $1?");
+      write(`${line} (see ${name} --help)\n`);
+    },
+    writeOut: (text) => {
+      const out = new Output(1);
+      out.write(text);
+      out.flush();
+    },
+  });
+  // In the list of commands, and as a sentence in the command's own help.
+  const text = command.description();
+  if (/^[a-z]/.test(text))
+    command.summary(text).description(`${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`);
 }

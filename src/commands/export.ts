@@ -1,13 +1,15 @@
 // `buntrace export`: traces in the formats of other tools, into a file or stdout. Runs in the command's process.
 import { closeSync, openSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { type Command, Option } from "commander";
 import type { EventBatch, Loss, Stream } from "../ctf/stream.ts";
 import { openTraces, type TraceSet } from "../ctf/trace.ts";
-import { EXIT_USAGE, UserError } from "../errors.ts";
+import { EXIT_USAGE, fileError, UserError } from "../errors.ts";
 import { type Format, FORMATS } from "../export/formats.ts";
-import { ExportSource, outcomeText, type SourceListener } from "../export/source.ts";
+import { ExportSource, isNothing, outcomeText, type SourceListener } from "../export/source.ts";
 import { addFilterOptions, EventFilter, type FilterOptions } from "../report/filter.ts";
 import { exitStatusOf, lossText } from "../report/losses.ts";
+import { noMatchText } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
@@ -15,7 +17,7 @@ import { bytesText } from "../report/summary.ts";
 import { wallText } from "../report/time-text.ts";
 
 interface ExportOptions extends FilterOptions {
-  readonly to: string;
+  readonly to?: string;
   readonly output?: string;
 }
 
@@ -27,9 +29,7 @@ export function exportCommand(program: Command): void {
     .description(`Write traces in other tools' formats:\n${formatList()}`)
     .argument("[traces...]", "directories of traces", ["buntrace.data"])
     .addOption(
-      new Option("--to <format>", "what to write")
-        .choices(FORMATS.map(({ name }) => name))
-        .makeOptionMandatory(),
+      new Option("--to <format>", "what to write; must be given").choices(FORMATS.map(({ name }) => name)),
     )
     .option("-o, --output <file>", "where to; stdout by default")
     .option("--utc", "read and show times in UTC, not in the local zone");
@@ -51,17 +51,24 @@ function formatList(): string {
  */
 export async function exportTraces(paths: readonly string[], options: ExportOptions): Promise<number> {
   const format = FORMATS.find(({ name }) => name === options.to);
-  if (format === undefined) throw new UserError(`--to ${options.to}: no such format`, EXIT_USAGE);
+  if (format === undefined)
+    throw new UserError(
+      `export needs --to and a format: ${FORMATS.map(({ name }) => name).join(", ")}`,
+      EXIT_USAGE,
+    );
   const set = openTraces(paths);
   const filter = new EventFilter(options, set);
   const target = new Target(options.output, format);
   const teller = new Teller(set, options.utc === true, options.output !== undefined);
   try {
     const write = await format.load();
-    const { what, rest } = outcomeText(write(new ExportSource(set, filter, target.out, teller)));
+    const source = new ExportSource(set, filter, target.out, teller);
+    const outcome = write(source);
+    const { what, rest } = outcomeText(outcome);
     target.out.flush();
     teller.end();
-    process.stderr.write(`buntrace: ${what} -> ${target.close()}${rest}\n`);
+    const why = isNothing(outcome) && !filter.isEmpty ? `; ${noMatchText(filter, set, source.form)}` : "";
+    process.stderr.write(`buntrace: ${what} -> ${target.close()}${rest}${why}\n`);
   } catch (error) {
     if (error instanceof OutputClosed) return 0;
     throw target.abandon(error);
@@ -131,9 +138,9 @@ class Target {
     try {
       this.#descriptor = path === undefined ? 1 : openSync(path, "w");
     } catch (error) {
-      throw writeError(path, error);
+      throw nothingExported(fileError(path ?? "stdout", error));
     }
-    this.out = new Output(this.#descriptor);
+    this.out = new Output(this.#descriptor, path);
   }
 
   /** Closes the file; returns its name and size. */
@@ -149,7 +156,9 @@ class Target {
       closeSync(this.#descriptor);
       if (statSync(this.#path, { throwIfNoEntry: false })?.isFile() === true) rmSync(this.#path);
     }
-    return isWriteError(error) ? writeError(this.#path, error) : error;
+    // What is not of the output is of the spool.
+    const told = isWriteError(error) ? fileError(tmpdir(), error) : error;
+    return told instanceof UserError ? nothingExported(told) : told;
   }
 }
 
@@ -157,8 +166,6 @@ function isWriteError(error: unknown): boolean {
   return error instanceof Error && "syscall" in error && error.syscall === "write";
 }
 
-function writeError(path: string | undefined, error: unknown): UserError {
-  const reason =
-    error instanceof Error ? error.message.replace(/^([A-Z]+): ([^,]*),.*$/, "$2") : String(error);
-  return new UserError(`${path ?? "stdout"}: ${reason}; nothing was exported`);
+function nothingExported({ message, exitStatus }: UserError): UserError {
+  return new UserError(`${message}; nothing was exported`, exitStatus);
 }

@@ -4,6 +4,7 @@ import { eventTime } from "../ctf/events.ts";
 import type { EventBatch, Loss, Stream } from "../ctf/stream.ts";
 import type { Trace, TraceSet } from "../ctf/trace.ts";
 import type { EventFilter } from "../report/filter.ts";
+import type { Chosen } from "../report/no-match.ts";
 import type { Output } from "../report/output.ts";
 import { many } from "../report/summary.ts";
 import { type Span, SpanCursor } from "../spans/index.ts";
@@ -35,6 +36,12 @@ export function outcomeText({ written, leftOut = {} }: Outcome): { what: string;
   };
 }
 
+/** Whether no event or span passed the filter; losses are told anyway. */
+export function isNothing({ written, leftOut = {} }: Outcome): boolean {
+  const { "loss mark": _losses, ...counts } = { ...leftOut, ...written };
+  return Object.values(counts).every((count) => count === 0);
+}
+
 /** A count and its noun, in the plural where it is one: `2 events without a time`. */
 function plural(one: string, count: number): string {
   const end = one.search(/ without | \(/);
@@ -61,6 +68,8 @@ export class ExportSource {
   readonly set: TraceSet;
   readonly filter: EventFilter;
   readonly out: Output;
+  /** Which of the two is read. */
+  form: Chosen = "events";
   readonly #listener: SourceListener;
 
   constructor(set: TraceSet, filter: EventFilter, out: Output, listener: SourceListener) {
@@ -94,6 +103,7 @@ export class ExportSource {
    */
   spans(writer: SpanWriter): Outcome {
     const { filter, set } = this;
+    this.form = "spans";
     let untimed = 0;
     // Spans that begin in the time asked for may end after it.
     const range = { since: filter.range.since };

@@ -34,12 +34,12 @@ export function addFilterOptions(command: Command): Command {
     )
     .option(
       "--since <time>",
-      "only from then on: hh:mm:ss, YYYY-MM-DD hh:mm:ss, seconds, or +1.5s after the begin",
+      "only from then on: hh:mm:ss, YYYY-MM-DD hh:mm:ss, seconds since 1970, or +1.5s after the begin",
     )
     .option("--until <time>", "only up to then")
     .option(
       "-w, --where <predicate>",
-      "only events whose fields fit, as in 'status >= 500 && url ~ \"^/api\"'",
+      "only events whose fields fit, as in 'status >= 500 && url ~ \"^/api\"'; of spans also duration > 1.5ms",
     );
 }
 
@@ -53,6 +53,8 @@ export class EventFilter {
   readonly range: TimeRange;
   /** The names of the fields that decide. */
   readonly fields: readonly string[];
+  /** The names asked for; none for all. */
+  readonly globs: readonly string[];
   readonly #names: readonly RegExp[];
   readonly #threads: readonly string[];
   readonly #threadNames: readonly RegExp[];
@@ -65,7 +67,8 @@ export class EventFilter {
     const time = (text: string | undefined, option: string): bigint | undefined =>
       text === undefined ? undefined : parseTime(text, set.base, utc, option);
     this.range = { since: time(options.since, "--since"), until: time(options.until, "--until") };
-    this.#names = (options.event ?? []).map(globPattern);
+    this.globs = options.event ?? [];
+    this.#names = this.globs.map(globPattern);
     this.#threads = options.thread ?? [];
     this.#threadNames = this.#threads.map(globPattern);
     this.fields = options.where === undefined ? [] : fieldsInWhere(options.where);

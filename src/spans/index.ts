@@ -3,7 +3,7 @@
 export { type CursorOptions, SpanCursor, type SpanItemKind } from "./cursor.ts";
 export { type SpanItem, spanItems } from "./items.ts";
 export type { SpanPath, SpanPaths } from "./paths.ts";
-export type { SpanType } from "./roles.ts";
+export { Roles, type SpanType } from "./roles.ts";
 export type { Span } from "./span.ts";
 export type { Thread } from "./thread.ts";
 export { recallBegin } from "./recall.ts";
