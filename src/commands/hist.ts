@@ -6,6 +6,7 @@ import { addFilterOptions, fieldOf, type FilterOptions, globPattern } from "../r
 import { Histogram } from "../report/histogram.ts";
 import { histogramLines, MARKS } from "../report/histogram-text.ts";
 import { jsonValue } from "../report/json.ts";
+import { spanEventsHint } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
@@ -175,7 +176,10 @@ function measurePairs(pass: Pass, trace: string, from: string, to: string, by: s
     [from, seen.first],
     [to, seen.second],
   ] as const)
-    if (count === 0) throw new UserError(`no event ${name}; see which there are with: buntrace info`);
+    if (count === 0)
+      throw new UserError(
+        `no event ${name}; ${spanEventsHint(name, pass.set) ?? "see which there are with: buntrace info"}`,
+      );
   if (timeless) throw new UserError(`${trace}: the trace has no times`);
   if (by !== undefined && fieldless === seen.first + seen.second)
     throw new UserError(`--by ${by}: none of these events has such a field`);

@@ -9,6 +9,7 @@ import { EventText } from "../report/event-text.ts";
 import { addFilterOptions, EventFilter, type FilterOptions } from "../report/filter.ts";
 import { jsonValue } from "../report/json.ts";
 import { exitStatusOf, lossText, streamName } from "../report/losses.ts";
+import { noMatchText } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
@@ -51,6 +52,7 @@ export function print(paths: readonly string[], options: PrintOptions): number {
   const printer = options.json === true ? new JsonPrinter(out) : new TextPrinter(set, out, options);
   const progress = new Progress(set, false);
   let problems = 0;
+  let isAny = false;
   const tellProblems = (): void => {
     if (set.problems.length === problems) return;
     progress.end();
@@ -71,7 +73,12 @@ export function print(paths: readonly string[], options: PrintOptions): number {
       }
       printer.begin(batch);
       if (filter.isEmpty) for (let at = from; at < to; at += 1) printer.event(batch, at);
-      else for (let at = from; at < to; at += 1) if (filter.wants(batch, at)) printer.event(batch, at);
+      else
+        for (let at = from; at < to; at += 1) {
+          if (!filter.wants(batch, at)) continue;
+          isAny = true;
+          printer.event(batch, at);
+        }
     }
     out.flush();
   } catch (error) {
@@ -82,6 +89,7 @@ export function print(paths: readonly string[], options: PrintOptions): number {
     set.close();
   }
   tellProblems();
+  if (!isAny && !filter.isEmpty) process.stderr.write(`buntrace: ${noMatchText(filter, set, "events")}\n`);
   return exitStatusOf(set.problems);
 }
 

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { addFilterOptions, type FilterOptions } from "../report/filter.ts";
 import type { Histogram } from "../report/histogram.ts";
 import { jsonValue } from "../report/json.ts";
+import { noMatchText } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
@@ -114,7 +115,8 @@ function textLines(
       ),
     );
   }
-  if (spans.length + counters.length + events.length === 0) lines.push("no event passes the filter");
+  if (spans.length + counters.length + events.length === 0)
+    lines.push(noMatchText(pass.filter, pass.set, "spans"));
   return lines;
 }
 

@@ -34,9 +34,12 @@ interface Row {
   count: number;
 }
 
+/** So many rows without values in a row are drawn as one. */
+const MIN_FOLDED = 3;
+
 /** The histogram's lines; it must have values. @param width columns of the terminal */
 export function histogramLines(histogram: Histogram, width: number, { time, value }: Palette): string[] {
-  const rows = rowsOf(histogram);
+  const rows = folded(rowsOf(histogram));
   const marks = MARKS.map(([name, share]) => [name, histogram.percentile(share)] as const);
   const lines = tableLines(
     [
@@ -45,20 +48,35 @@ export function histogramLines(histogram: Histogram, width: number, { time, valu
       { head: "share", right: true },
       { head: "" },
     ],
-    rows.map(({ from, to, count }) => [
-      shortDurationText(from),
-      countText(count),
-      `${((count / histogram.count) * 100).toFixed(1)} %`,
-      marks.flatMap(([name, at]) => (at >= from && at < to ? [name] : [])).join(" "),
-    ]),
+    rows.map((row) => {
+      if (row === undefined) return ["..."];
+      const { from, to, count } = row;
+      return [
+        shortDurationText(from),
+        countText(count),
+        `${((count / histogram.count) * 100).toFixed(1)} %`,
+        marks.flatMap(([name, at]) => (at >= from && at < to ? [name] : [])).join(" "),
+      ];
+    }),
   );
   const used = lines.reduce((most, line) => Math.max(most, Bun.stringWidth(line)), 0) + 2;
-  const most = rows.reduce((most_, { count }) => Math.max(most_, count), 1);
+  const most = rows.reduce((most_, row) => Math.max(most_, row?.count ?? 0), 1);
   return lines.map((line, index) => {
     const row = rows[index - 1];
     if (row === undefined || row.count === 0) return line;
     const bar = barOf(row.count / most, Math.max(10, width - used));
     return `${line}${" ".repeat(used - Bun.stringWidth(line))}${value.open}${bar}${value.close}`;
+  });
+}
+
+/** The rows, with nothing in place of long runs of rows without values. */
+function folded(rows: readonly Row[]): (Row | undefined)[] {
+  return rows.flatMap((row, at) => {
+    if (row.count > 0) return [row];
+    const begin = rows.findLastIndex(({ count }, before) => before < at && count > 0) + 1;
+    const end = rows.findIndex(({ count }, after) => after > at && count > 0);
+    if (end - begin < MIN_FOLDED) return [row];
+    return at === begin ? [undefined] : [];
   });
 }
 

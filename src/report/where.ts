@@ -13,7 +13,7 @@ export type Predicate = (field: Lookup) => boolean;
 const MAX_DEPTH = 100;
 
 const TOKEN =
-  /\s*(?:(&&|\|\||==|!=|<=|>=|[<>~!()])|(-?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?))(?![\w.])|("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|([A-Za-z_][\w.]*))/y;
+  /\s*(?:(&&|\|\||==|!=|<=|>=|[<>~!()])|(-?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?:ns|us|ms|s)?))(?![\w.])|("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|([A-Za-z_][\w.]*))/y;
 
 interface Token {
   readonly kind: "operator" | "number" | "string" | "name" | "end";
@@ -22,8 +22,9 @@ interface Token {
 
 /**
  * Parses a predicate. Operators: `==` `!=` `<` `<=` `>` `>=`, `~` (regular expression), `!`, `&&`, `||` and parentheses;
- * operands: numbers, strings in quotes, true, false and fields. A comparison with a field that the event does not have
- * is false; a field alone is true when the event has it and it is not 0, false or empty.
+ * operands: numbers, times such as `1.5ms` (as nanoseconds), strings in quotes, true, false and fields. A comparison with
+ * a field that the event does not have is false; a field alone is true when the event has it and it is not 0, false or
+ * empty.
  *
  * @throws UserError saying where it is wrong
  */
@@ -168,7 +169,12 @@ function isNumeric(value: FieldValue): value is number | bigint {
   return typeof value === "number" || typeof value === "bigint";
 }
 
+const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
+
+/** Of a number with a unit, the nanoseconds. */
 function numberOf(text: string): number | bigint {
+  const [, digits = "", unit = ""] = /^([^nums]*)([nums]+)$/.exec(text) ?? [];
+  if (unit !== "") return Math.round(Number(digits) * (UNITS[unit] ?? 1));
   if (/[.eE]/.test(text) && !/^-?0[xX]/.test(text)) return Number(text);
   const value = text.startsWith("-") ? -BigInt(text.slice(1)) : BigInt(text);
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;

@@ -48,6 +48,18 @@ function requests(count: number, queryShare: number): Told[] {
   return events;
 }
 
+/** Spans of so many milliseconds, one after the other. */
+function gaps(lengths: readonly number[]): Told[] {
+  const one = { stream: 0, name: "sql:query" } as const;
+  return lengths.flatMap((length, at): Told[] => {
+    const time = (at + 1) * 20_000_000;
+    return [
+      { ...one, kind: "begin", time, id: at + 1 },
+      { ...one, kind: "end", time: time + length * 1e6, id: at + 1 },
+    ];
+  });
+}
+
 beforeAll(() => {
   const write = (name: string, kept: readonly Told[], discarded: readonly Told[] = []): void => {
     writeForest(join(place.dir, name), new Random(1), { kept, discarded });
@@ -63,6 +75,7 @@ beforeAll(() => {
     before.filter((one) => !lost.includes(one)),
     lost,
   );
+  write("gaps", gaps([1, 2, 10]));
   write("noteless", [{ stream: 0, time: 5, kind: "other", name: "app:note" }]);
 });
 
@@ -131,6 +144,73 @@ not in it: 1 running at the end
 1.80 ms      1  10.0 %           ███████████████████████████
 1.90 ms      1  10.0 %  p95 p99  ███████████████████████████
 `);
+});
+
+test("hist folds long runs of rows without values", async () => {
+  const { stdout } = await cli(place, ["hist", "gaps", "sql:query"], { COLUMNS: "60" });
+  const rows = stdout.split("\n").slice(3, -1);
+  expect(rows.map((row) => row.trim().split(/ {2,}/).slice(0, 2))).toEqual([
+    ["1.00 ms", "1"],
+    ["1.20 ms", "0"],
+    ["1.50 ms", "0"],
+    ["2.00 ms", "1"],
+    ["..."],
+    ["10.0 ms", "1"],
+  ]);
+  expect(rows[4]).toBe("    ...");
+});
+
+test.each([
+  [["print"], "sql:query", "sql:query is a span: its events are sql:query_begin, sql:query_end"],
+  [["print"], "*:query", "*:query is a span: its events are sql:query_begin, sql:query_end"],
+  [["print"], "nosuch", "no event is called nosuch"],
+  [
+    ["export", "--to", "csv"],
+    "sql:query",
+    "sql:query is a span: its events are sql:query_begin, sql:query_end",
+  ],
+  [
+    ["export", "--to", "chrome"],
+    "sql:query_end",
+    "sql:query_end is the begin or end of a span: name the span, sql:query",
+  ],
+  [["report"], "sql:query_begin", "sql:query_begin is the begin or end of a span: name the span, sql:query"],
+  [["open", "--export", "page.html"], "nosuch", "no event is called nosuch"],
+])("%p -e %s: nothing passes, and why", async (args, glob, hint) => {
+  const { stdout, stderr } = await cli(place, [...args, "before", "-e", glob]);
+  expect(stdout + stderr).toEndWith(`no event passes the filter; ${hint}\n`);
+});
+
+test("a filter of fields or threads that nothing passes is told too", async () => {
+  for (const filter of [
+    ["-w", "nofield == 3"],
+    ["-t", "nosuch"],
+    ["--since", "+1s"],
+  ]) {
+    for (const args of [["print"], ["print", "--json"]]) {
+      const { stdout, stderr, status } = await cli(place, [...args, "before", ...filter]);
+      expect([stdout, stderr, status]).toEqual(["", "buntrace: no event passes the filter\n", 0]);
+    }
+    const { stderr } = await cli(place, ["export", "before", "--to", "chrome", ...filter]);
+    expect(stderr).toBe("buntrace: 0 spans -> stdout; no event passes the filter\n");
+    const page = await cli(place, ["open", "before", "--export", "page.html", ...filter]);
+    expect([page.stderr, page.status]).toEqual(["buntrace: no event passes the filter\n", 1]);
+  }
+  // Something passed: only spans were asked for.
+  const { stderr } = await cli(place, ["export", "before", "--to", "speedscope", "-e", "app:note"]);
+  expect(stderr).not.toContain("filter");
+});
+
+test("times with units in --where", async () => {
+  const count = async (where: string): Promise<number> => {
+    const line = (await text("report", "before", "--json", "-w", where)).split("\n")[1] ?? "";
+    return Number(JSON.parse(line).count);
+  };
+  for (const limit of ["1500000", "1.5ms", "1500us", "1500000ns", "0.0015s", "15e-4s"])
+    expect([limit, await count(`duration > ${limit}`)]).toEqual([limit, 4]);
+  expect((await cli(place, ["report", "before", "-w", "duration > 1.5min"])).stderr).toContain(
+    "1.5min is not understood",
+  );
 });
 
 test("diff", async () => {
@@ -262,6 +342,11 @@ test.each<readonly [args: string[], status: number, message: string]>([
   [["hist", "before", "nothing"], 1, "no span nothing; there are http:request, sql:query"],
   [["hist", "before", "app:note"], 1, "no span app:note; it is an event: name a second one"],
   [["hist", "noteless", "x"], 1, "no span x; there are no spans in what was read"],
+  [
+    ["hist", "before", "sql:query", "app:note"],
+    1,
+    "no event sql:query; sql:query is a span: its events are sql:query_begin, sql:query_end",
+  ],
   [["hist", "before", "app:note", "nothing"], 1, "no event nothing; see which there are with: buntrace info"],
   [["hist", "before", "sql:query", "--by", "own"], 2, "--by ties two events together"],
   [
@@ -285,7 +370,7 @@ test.each<readonly [args: string[], status: number, message: string]>([
 
 test("traces that are empty, have no times, or are cut and damaged", async () => {
   writeTrace(join(place.dir, "empty"), { metadata: HEAD });
-  expect(await text("report", "empty")).toBe("empty: 0 events\nno event passes the filter\n");
+  expect(await text("report", "empty")).toBe("empty: 0 events\nno events\n");
   expect(await text("graph", "empty")).toBe("no span passes among 0 events\n");
   expect((await cli(place, ["hist", "empty", "x"])).stderr).toContain("no span x");
 
