@@ -57,6 +57,7 @@ export function liveCommands(program: Command): void {
     .action(snapshot);
   command("recover", "Finish the traces of programs that died together with their consumers")
     .argument("[pid]", "Process id of one of them; default all", parsePid)
+    .option("--discard", "Remove the sessions that cannot be recovered; their events are lost")
     .action(recover);
 }
 
@@ -179,7 +180,10 @@ async function until(
   }
 }
 
-async function recover(pid: number | undefined, options: DirOption): Promise<void> {
+async function recover(
+  pid: number | undefined,
+  options: DirOption & { readonly discard?: boolean },
+): Promise<void> {
   const { shim, sessions } = open(options);
   const chosen = sessions.filter(({ info }) => pid === undefined || info.pid === pid);
   if (pid !== undefined && chosen.length === 0)
@@ -187,10 +191,21 @@ async function recover(pid: number | undefined, options: DirOption): Promise<voi
   let failed = 0;
   for (const session of chosen) {
     const { state, text } = await recoverSession(shim, session);
-    if (state === "failed") failed++;
-    if (state === "recovered") rmSync(session.path, { force: true });
-    if (state !== "live" || pid !== undefined) process.stderr.write(`buntrace: ${text}\n`);
+    const lost = state === "failed" && options.discard ? lostWith(session) : undefined;
+    if (state === "failed" && lost === undefined) failed++;
+    if (state === "recovered" || lost !== undefined) rmSync(session.path, { force: true });
+    if (state !== "live" || pid !== undefined)
+      process.stderr.write(`buntrace: ${text}${lost === undefined ? "" : `; discarded, ${lost} lost`}\n`);
   }
   if (chosen.length === 0) process.stderr.write(`buntrace: nothing to recover in ${options.sessionDir}\n`);
-  if (failed > 0) throw new UserError(`${failed} of ${chosen.length} sessions could not be recovered`);
+  if (failed > 0)
+    throw new UserError(
+      `${failed} of ${many(chosen.length, "session")} could not be recovered; --discard removes what cannot be`,
+    );
+}
+
+/** The events that are nowhere but in a session file. */
+function lostWith(session: FoundSession): string {
+  const emitted = sessionRow(session)?.events ?? 0;
+  return many(emitted - Number(session.info.recordsWritten), "event");
 }

@@ -110,7 +110,7 @@ export function recordCommand(program: Command): void {
     .option("--max-chunks <n>", "directories that rotation keeps; the oldest go", parseCount)
     .option(
       "--snapshot-on-error <dir>",
-      "at an uncaught error, write what the rings hold to a trace of its own in this directory",
+      "At an uncaught error, write what the rings hold to a trace of its own in this directory",
     )
     .option("--session-dir <dir>", "directory of the session file; default on tmpfs")
     .option("--follow", "trace the Bun programs that the program starts, too (default)", true)

@@ -32,6 +32,10 @@ export async function recoverSession(
   // Its own consumer finished it, and removed the file, after we had read it.
   if (status !== 0 && !existsSync(path))
     return { state: "recovered", text: `${what} was complete: ${info.traceDir}` };
-  if (status !== 0) return { state: "failed", text: `${what}: ${errors.trim()}` };
+  if (status !== 0)
+    return {
+      state: "failed",
+      text: `${what} not recovered: ${errors.trim().replace(/^buntrace-consumer: /, "")}`,
+    };
   return { state: "recovered", text: `${what} recovered -> ${info.traceDir}` };
 }

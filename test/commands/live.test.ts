@@ -3,7 +3,7 @@
  * program that emits all the while, which must not notice.
  */
 import { expect, test } from "bun:test";
-import { symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { sessionTable } from "../../src/commands/session-table.ts";
@@ -11,6 +11,7 @@ import { readReport, readTrace } from "../support/babeltrace.ts";
 import { cli, startCli } from "../support/cli.ts";
 import { Place } from "../support/place.ts";
 import { consumersOf, isAlive, waitFor } from "../support/processes.ts";
+import { abandonedSession } from "../support/session-files.ts";
 
 const LIBRARY = join(import.meta.dirname, "../../src/index.ts");
 
@@ -312,6 +313,40 @@ test("recover leaves a program alone that runs, and one whose consumer still wri
   const a = await numbers(join(place.dir, "buntrace.data"), "test:a");
   expect(gapless(a) && a[0] === 0).toBe(true);
   expect(place.sessions()).toEqual([]);
+});
+
+test("recover --discard removes what cannot be recovered, and nothing else", async () => {
+  await using place = new Place();
+  const [lost, kept] = [join(place.dir, "lost"), join(place.dir, "kept")];
+  const source = join(place.dir, "app.ts");
+  writeFileSync(
+    source,
+    `import { provider } from ${JSON.stringify(LIBRARY)};
+    const tick = provider("test").tracepoint("tick", [["n", "u32"]]);
+    for (let n = 0; n < 5000; n++) tick(n);
+    process.kill(process.pid, "SIGKILL");`,
+  );
+  for (const output of [lost, kept]) {
+    mkdirSync(output);
+    await abandonedSession(place, source, [], { output });
+  }
+  rmSync(lost, { recursive: true });
+  const live = await steady(place);
+  const why = /^buntrace: app \(pid \d+\) not recovered: .*\/lost\/app-\d+: No such file or directory/m;
+  const first = await cli(place, ["recover"]);
+  expect(first.stderr).toMatch(why);
+  expect(first.stderr).toEndWith(
+    "buntrace: 1 of 3 sessions could not be recovered; --discard removes what cannot be\n",
+  );
+  expect([first.status, place.sessions().length]).toEqual([1, 2]);
+  expect(await numbers(kept, "test:tick")).toEqual(Array.from({ length: 5000 }, (_, n) => n));
+  const running = await cli(place, ["recover", "--discard", live.pid]);
+  expect(running.stderr).toBe(`buntrace: steady (pid ${live.pid}) is still running\n`);
+  const second = await cli(place, ["recover", "--discard"]);
+  expect(second.stderr).toMatch(why);
+  expect(second.stderr).toEndWith("; discarded, 5,000 events lost\n");
+  expect([second.status, place.sessions().length]).toEqual([0, 1]);
+  await live.end();
 });
 
 test("record recovers by itself when the consumer died", async () => {
