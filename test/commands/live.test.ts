@@ -262,6 +262,17 @@ test("recover finishes what program and consumer left when both were killed", as
   process.kill(Number(program.pid), "SIGKILL");
   await waitFor("all to die", () => !isAlive(consumer!) && !isAlive(Number(program.pid)));
   expect(await listed(place, program.pid)).toMatchObject({ state: "stale" });
+  // Where it cannot be written the session file stays, for another try.
+  const data = join(place.dir, "buntrace.data");
+  renameSync(data, `${data}.away`);
+  expect(await cli(place, ["recover"])).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(
+      /: No such file or directory\nbuntrace: 1 of 1 sessions could not be recovered\n$/,
+    ),
+  });
+  expect(place.sessions()).toHaveLength(1);
+  renameSync(`${data}.away`, data);
   expect((await cli(place, ["list"])).stderr).toBe(
     "buntrace: stale: program and consumer are dead; buntrace recover finishes the trace\n",
   );
