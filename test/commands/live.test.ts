@@ -3,7 +3,7 @@
  * program that emits all the while, which must not notice.
  */
 import { expect, test } from "bun:test";
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { sessionTable } from "../../src/commands/session-table.ts";

@@ -3,7 +3,7 @@
  * again, Workers, and what the trace holds at every moment in between.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { flush, openSession, provider, type SessionOptions } from "../../src/index.ts";
@@ -276,6 +276,24 @@ test("a consumer that is killed is replaced, and nothing is lost or written twic
     { flushPeriod: 60_000 },
   );
   expect(events.map(({ fields }) => fields["n"])).toEqual(Array.from({ length: 3500 }, (_, i) => i));
+});
+
+test("what a killed consumer has left of a packet is cut off, however long", async () => {
+  const { events } = await recordHere(
+    async (session, place) => {
+      for (let n = 0; n < 100; n++) point(n);
+      await session.flush();
+      const [consumer = 0] = consumersOf(place.sessionDir);
+      process.kill(consumer, "SIGKILL");
+      await waitFor("its death", () => !consumersOf(place.sessionDir).includes(consumer));
+      const [stream = ""] = streamFiles(session.traceDir ?? "");
+      appendFileSync(join(session.traceDir ?? "", stream), Buffer.alloc(10_000, 0xc1));
+      for (let n = 100; n < 110; n++) point(n);
+      await session.flush();
+    },
+    { flushPeriod: 60_000 },
+  );
+  expect(events.map(({ fields }) => fields["n"])).toEqual(Array.from({ length: 110 }, (_, n) => n));
 });
 
 test("the sums of a consumer that takes over have the threads in them that have ended", async () => {
