@@ -3,7 +3,7 @@
  * again, Workers, and what the trace holds at every moment in between.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { appendFileSync, readFileSync, readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 
 import { flush, openSession, provider, type SessionOptions } from "../../src/index.ts";
@@ -276,6 +276,20 @@ test("a consumer that is killed is replaced, and nothing is lost or written twic
     { flushPeriod: 60_000 },
   );
   expect(events.map(({ fields }) => fields["n"])).toEqual(Array.from({ length: 3500 }, (_, i) => i));
+});
+
+test("a snapshot's metadata ends with a whole declaration, though one is being written", async () => {
+  await recordHere(async (session, place) => {
+    point(5);
+    const metadata = join(session.traceDir ?? "", "metadata");
+    const { size } = statSync(metadata);
+    appendFileSync(metadata, '\nevent {\n\tname = "test:half";\n\tid = 7');
+    const output = join(place.dir, "snapshot");
+    const { traceDir } = session.snapshot(output) ?? {};
+    truncateSync(metadata, size);
+    expect(readFileSync(join(traceDir ?? "", "metadata"))).toEqual(readFileSync(metadata));
+    expect((await readTrace(output)).map(({ fields }) => fields["n"])).toEqual([5]);
+  });
 });
 
 test("what a killed consumer has left of a packet is cut off, however long", async () => {
