@@ -268,7 +268,7 @@ test("recover finishes what program and consumer left when both were killed", as
   expect(await cli(place, ["recover"])).toMatchObject({
     status: 1,
     stderr: expect.stringMatching(
-      /: No such file or directory\nbuntrace: 1 of 1 sessions could not be recovered\n$/,
+      /: No such file or directory\nbuntrace: 1 of 1 session could not be recovered/,
     ),
   });
   expect(place.sessions()).toHaveLength(1);
