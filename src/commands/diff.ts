@@ -7,9 +7,8 @@ import { Pass } from "../report/pass.ts";
 import { lossLines } from "../report/pass-losses.ts";
 import { type SpanStats, TraceStats } from "../report/stats.ts";
 import { type Palette, palette } from "../report/style.ts";
-import { countText, many } from "../report/summary.ts";
+import { countText, durationText, many, shortDurationText } from "../report/number-text.ts";
 import { type TableCell, tableLines } from "../report/table.ts";
-import { durationText, shortDurationText } from "../report/time-text.ts";
 
 const KINDS = ["span", "counter", "event"] as const;
 

@@ -13,7 +13,7 @@ import { noMatchText } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
-import { bytesText } from "../report/summary.ts";
+import { bytesText } from "../report/number-text.ts";
 import { wallText } from "../report/time-text.ts";
 
 interface ExportOptions extends FilterOptions {

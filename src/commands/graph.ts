@@ -7,9 +7,8 @@ import { Output, OutputClosed } from "../report/output.ts";
 import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
 import { palette } from "../report/style.ts";
-import { countText, many } from "../report/summary.ts";
+import { countText, many, shortDurationText } from "../report/number-text.ts";
 import { tableLines } from "../report/table.ts";
-import { shortDurationText } from "../report/time-text.ts";
 import type { SpanPath } from "../spans/index.ts";
 
 interface GraphOptions extends FilterOptions {

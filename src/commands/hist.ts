@@ -11,9 +11,8 @@ import { Output, OutputClosed } from "../report/output.ts";
 import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
 import { palette } from "../report/style.ts";
-import { countText, many } from "../report/summary.ts";
+import { countText, many, shortDurationText } from "../report/number-text.ts";
 import { lineText } from "../report/table.ts";
-import { shortDurationText } from "../report/time-text.ts";
 
 /** First events that wait for the second at a time; when there are more, the oldest are given up. */
 const MAX_WAITING = 1 << 20;

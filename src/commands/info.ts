@@ -10,9 +10,9 @@ import { exitStatusOf, streamName } from "../report/losses.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
-import { countText, many } from "../report/summary.ts";
+import { countText, durationText, many } from "../report/number-text.ts";
 import { tableLines } from "../report/table.ts";
-import { durationText, epochText, wallText } from "../report/time-text.ts";
+import { epochText, wallText } from "../report/time-text.ts";
 
 interface InfoOptions {
   readonly json?: boolean;

@@ -17,7 +17,7 @@ import { defaultSessionDir } from "../record/settings.ts";
 import { switchEvents } from "../record/switch.ts";
 import { DEFAULT_SNAPSHOT_OUTPUT, takeSnapshot } from "../record/snapshot.ts";
 import { native } from "../record/thread.ts";
-import { bytesText, countText, many } from "../report/summary.ts";
+import { bytesText, countText, many } from "../report/number-text.ts";
 import { recoverSession } from "./recover.ts";
 import { sessionRow, sessionTable } from "./session-table.ts";
 

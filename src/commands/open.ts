@@ -10,7 +10,7 @@ import { serve } from "../open/serve.ts";
 import { addFilterOptions, type FilterOptions } from "../report/filter.ts";
 import { noMatchText } from "../report/no-match.ts";
 import { Pass } from "../report/pass.ts";
-import { bytesText, countText, many } from "../report/summary.ts";
+import { bytesText, countText, many } from "../report/number-text.ts";
 
 interface OpenOptions extends FilterOptions {
   readonly export?: string;

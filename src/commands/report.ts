@@ -17,9 +17,9 @@ import {
   TraceStats,
 } from "../report/stats.ts";
 import { type Palette, palette } from "../report/style.ts";
-import { countText, many, numberText } from "../report/summary.ts";
+import { countText, durationText, many, numberText, shortDurationText } from "../report/number-text.ts";
 import { tableLines } from "../report/table.ts";
-import { durationText, epochText, shortDurationText } from "../report/time-text.ts";
+import { epochText } from "../report/time-text.ts";
 import { recallBegin } from "../spans/index.ts";
 
 /** What spans can be sorted by; names go up, all else down. */

@@ -6,7 +6,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { isRunning } from "../record/process.ts";
 import type { FoundSession } from "../record/session-dir.ts";
 import { HEADER_BYTES, ringCounters, ringsOf } from "../record/session-file.ts";
-import { countText } from "../report/summary.ts";
+import { countText } from "../report/number-text.ts";
 
 /** One session. */
 export interface SessionRow {

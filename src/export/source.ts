@@ -6,7 +6,7 @@ import type { Trace, TraceSet } from "../ctf/trace.ts";
 import type { EventFilter } from "../report/filter.ts";
 import type { Chosen } from "../report/no-match.ts";
 import type { Output } from "../report/output.ts";
-import { many } from "../report/summary.ts";
+import { many } from "../report/number-text.ts";
 import { type Span, SpanCursor } from "../spans/index.ts";
 
 /**

@@ -3,8 +3,7 @@
  * Called between the two readings, in the command's process.
  */
 import type { EventClass } from "../ctf/types.ts";
-import { countText } from "../report/summary.ts";
-import { durationText } from "../report/time-text.ts";
+import { countText, durationText } from "../report/number-text.ts";
 import { binStart } from "./format.ts";
 import { ALWAYS, BLOCK_EVENTS, type Survey, UNWANTED } from "./survey.ts";
 

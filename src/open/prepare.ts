@@ -4,7 +4,7 @@
  */
 import type { TraceSet } from "../ctf/trace.ts";
 import type { EventFilter } from "../report/filter.ts";
-import { countText, many } from "../report/summary.ts";
+import { countText, many } from "../report/number-text.ts";
 import { Progress } from "../report/progress.ts";
 import { type Choice, choose } from "./choice.ts";
 import { Bytes, Texts } from "./columns.ts";

@@ -2,9 +2,8 @@
 // by the hist command.
 import type { Histogram } from "./histogram.ts";
 import type { Palette } from "./style.ts";
-import { countText } from "./summary.ts";
+import { countText, shortDurationText } from "./number-text.ts";
 import { tableLines } from "./table.ts";
-import { shortDurationText } from "./time-text.ts";
 
 /** Rows at most, unless the values are more than so many decades apart. */
 const MAX_ROWS = 24;

@@ -1,7 +1,7 @@
 // What a pass over traces found missing, as lines of text and as JSON. Called by the commands that report.
 import type { PassLosses } from "./pass.ts";
 import type { Palette } from "./style.ts";
-import { many } from "./summary.ts";
+import { many } from "./number-text.ts";
 
 /** Lines on what is missing; none when nothing is. */
 export function lossLines(losses: PassLosses, { warning }: Palette): string[] {

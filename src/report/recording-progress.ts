@@ -2,7 +2,7 @@
  * The progress line of a running recording. Called in the command's process; shown
  * only where it disturbs nobody: on a terminal that is not also the program's output.
  */
-import { bytesText, countText } from "./summary.ts";
+import { bytesText, countText } from "./number-text.ts";
 
 /** What the line says. */
 export interface Progress {

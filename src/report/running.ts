@@ -4,10 +4,9 @@ import type { TraceSet } from "../ctf/trace.ts";
 import { recallBegin } from "../spans/index.ts";
 import { jsonValue } from "./json.ts";
 import { type RunningSpan, threadText } from "./stats.ts";
-import { countText, many } from "./summary.ts";
+import { countText, durationText, many } from "./number-text.ts";
 import type { Palette } from "./style.ts";
 import { lineText } from "./table.ts";
-import { durationText } from "./time-text.ts";
 
 /** Spans shown; the ones begun last tell most. */
 const MAX_SHOWN = 20;

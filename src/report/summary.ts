@@ -5,31 +5,7 @@
 import { relative } from "node:path";
 
 import type { Totals, Unfinished } from "../commands/recorded-sessions.ts";
-
-/** Bytes for people: 12.3 MB. */
-export function bytesText(bytes: number): string {
-  const units = ["bytes", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`;
-}
-
-/** A count for people: 1,234,567. */
-export function countText(count: number | bigint): string {
-  return count.toLocaleString("en-US");
-}
-
-/** A number that need not be whole, for people: three digits at least, 1,234.5 as 1,235; nothing for none. */
-export function numberText(value: number): string {
-  if (Number.isNaN(value)) return "";
-  return Math.abs(value) >= 100 ? countText(Math.round(value)) : String(Number(value.toPrecision(3)));
-}
-
-/** A count with its noun. */
-export function many(count: number | bigint, one: string, several = `${one}s`): string {
-  return `${countText(count)} ${Number(count) === 1 ? one : several}`;
-}
+import { bytesText, countText, many } from "./number-text.ts";
 
 /** What the recorder was asked for, as far as the line tells of it. */
 export interface Asked {

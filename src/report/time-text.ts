@@ -181,28 +181,6 @@ export function wallText(time: bigint, date: boolean, utc: boolean): string {
   return `${wallClock(Number(time / NS_BIG), date, utc)}.${String(time % NS_BIG).padStart(9, "0")}`;
 }
 
-/** A duration as a number of three to six digits and its unit: `1.234 ms`. */
-export function durationText(nanoseconds: number): string {
-  const size = Math.abs(nanoseconds);
-  if (size < 1000) return `${Math.round(nanoseconds * 10) / 10} ns`;
-  if (size < 1e6) return `${(nanoseconds / 1e3).toFixed(3)} us`;
-  if (size < 1e9) return `${(nanoseconds / 1e6).toFixed(3)} ms`;
-  return `${(nanoseconds / 1e9).toFixed(3)} s`;
-}
-
-/** A duration for tables: three significant digits and its unit, `1.23 ms`; nothing for none. */
-export function shortDurationText(nanoseconds: number): string {
-  if (Number.isNaN(nanoseconds)) return "";
-  const size = Math.abs(nanoseconds);
-  // Rounded first, so that 999.96 us is 1.00 ms.
-  const rounded = size === 0 ? 0 : Number(size.toPrecision(3));
-  const [unit, scale] =
-    rounded < 1e3 ? ["ns", 1] : rounded < 1e6 ? ["us", 1e3] : rounded < 1e9 ? ["ms", 1e6] : ["s", 1e9];
-  const value = Number(nanoseconds.toPrecision(3)) / Number(scale);
-  if (unit === "ns") return `${Number.isInteger(nanoseconds) ? nanoseconds : value} ns`;
-  return `${Math.abs(value) < 1000 ? value.toPrecision(3) : Math.round(nanoseconds / 1e9)} ${unit}`;
-}
-
 const UNITS: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1000n,
