@@ -1,7 +1,8 @@
 /** The panel at the side: all of the selected span or event, or the last moment of the trace. */
+import { countText, durationText, many } from "../src/report/number-text.ts";
 import { byId, html } from "./dom.ts";
 import type { Field, Model } from "./model.ts";
-import { count, duration, many, offset, wallClock } from "./text.ts";
+import { offset, wallClock } from "./text.ts";
 import type { Timeline } from "./timeline.ts";
 import type { Selection, View } from "./view.ts";
 
@@ -64,7 +65,9 @@ export class Details {
     const end = model.spanEnd[span] ?? -1;
     const parent = model.spanParent[span] ?? -1;
     const exact =
-      stop - start < 1000 ? duration(stop - start) : `${duration(stop - start)} = ${count(stop - start)} ns`;
+      stop - start < 1000
+        ? durationText(stop - start)
+        : `${durationText(stop - start)} = ${countText(stop - start)} ns`;
     const length = {
       ended: exact,
       failed: exact,
@@ -147,7 +150,7 @@ export class Details {
       "button",
       { class: `row ${model.ending(span)}`, on: { click: () => this.go({ kind: "span", span }) } },
       html("b", {}, model.nameOfSpan(span)),
-      html("span", { class: "number" }, duration(length)),
+      html("span", { class: "number" }, durationText(length)),
       html(
         "span",
         { class: "values" },
@@ -255,7 +258,7 @@ export class Details {
       "button",
       { class: "row", on: { click: () => this.go({ kind: "event", event }) } },
       html("b", {}, model.classOf(event)?.name ?? ""),
-      html("span", { class: "number" }, `−${duration(model.header.end - (model.times[event] ?? 0))}`),
+      html("span", { class: "number" }, `−${durationText(model.header.end - (model.times[event] ?? 0))}`),
       html(
         "span",
         { class: "values" },
@@ -330,5 +333,5 @@ function fieldList(fields: readonly Field[]): Node {
 const LEVELS = ["emergency", "alert", "critical", "error", "warning", "notice", "info"];
 
 function levelName(level: number): string {
-  return LEVELS[level] ?? (level === 14 ? "debug" : `${count(level)} (debug)`);
+  return LEVELS[level] ?? (level === 14 ? "debug" : `${countText(level)} (debug)`);
 }

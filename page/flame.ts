@@ -1,7 +1,7 @@
 /** The flame graph: spans by name under names, as wide as the time they took together; over all threads. */
+import { durationText, many, shortDurationText } from "../src/report/number-text.ts";
 import { byId, html } from "./dom.ts";
 import type { Model } from "./model.ts";
-import { duration, many } from "./text.ts";
 import { setFill } from "./theme.ts";
 
 /** Share of the width below which a node is not drawn. */
@@ -75,7 +75,7 @@ export class Flame {
           dblclick: () => this.#onChoose(node.fill),
         },
       },
-      width > 0.02 ? `${node.name}  ${node.total > 0 ? duration(node.total, 1) : ""}` : "",
+      width > 0.02 ? `${node.name}  ${node.total > 0 ? shortDurationText(node.total) : ""}` : "",
     );
     if (node.fill >= 0) setFill(button, node.fill);
     button.style.left = `${left * 100}%`;
@@ -136,11 +136,11 @@ function pathOf(node: Node): string {
 }
 
 function describe(node: Node): string {
-  if (node.parent === undefined) return `all spans: ${duration(node.width)}`;
+  if (node.parent === undefined) return `all spans: ${durationText(node.width)}`;
   const inside = node.children.reduce((sum, { total }) => sum + total, 0);
-  const parts = [`${node.name}: ${many(node.count, "span")}`, duration(node.total)];
-  if (node.count > 1) parts.push(`${duration(node.total / node.count)} on average`);
-  if (inside > node.total) parts.push(`spans inside ran side by side, ${duration(inside)} together`);
-  else if (inside > 0) parts.push(`${duration(node.total - inside)} of its own`);
+  const parts = [`${node.name}: ${many(node.count, "span")}`, durationText(node.total)];
+  if (node.count > 1) parts.push(`${durationText(node.total / node.count)} on average`);
+  if (inside > node.total) parts.push(`spans inside ran side by side, ${durationText(inside)} together`);
+  else if (inside > 0) parts.push(`${durationText(node.total - inside)} of its own`);
   return parts.join(", ");
 }

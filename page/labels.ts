@@ -1,6 +1,7 @@
 /** The texts of the timeline: rows' names, spans' names and the ruler. Called for each frame by timeline.ts. */
+import { countText, many, shortDurationText } from "../src/report/number-text.ts";
 import { lowerBound, type Model } from "./model.ts";
-import { count, duration, shortDuration, shortNumber } from "./text.ts";
+import { lostText, shortNumber } from "./text.ts";
 import type { Theme } from "./theme.ts";
 import type { DrawnRow } from "./timeline.ts";
 import type { View } from "./view.ts";
@@ -66,7 +67,7 @@ function drawSpanLabel(
   const room = Math.floor((right - left - 8) / CHARACTER);
   if (room < 3) return false;
   const name = model.nameOfSpan(span);
-  const length = shortDuration((model.spanStop[span] ?? 0) - (model.spanStart[span] ?? 0));
+  const length = shortDurationText((model.spanStop[span] ?? 0) - (model.spanStart[span] ?? 0));
   const ending = model.ending(span);
   const mark = ending === "failed" ? "✕ " : ending === "running" ? "▸ " : "";
   const whole = `${mark}${name}  ${length}${ending === "running" ? ", running" : ""}`;
@@ -96,17 +97,15 @@ function drawRowName({ context, theme, model, gutter, width }: Frame, { row, top
     context.fillStyle = theme.ink.css;
     context.fillText(cut(track?.name ?? "", room), 12, middle);
     context.font = FONT;
-    const lost = (track?.losses ?? []).reduce((sum, { count: many }) => sum + (many ?? 0), 0);
-    const unknown = track?.losses.some(({ count: many }) => many === null) === true;
+    const lost = lostText(track?.losses ?? []);
     context.fillStyle = theme.faint.css;
     const hidden = (track?.density ?? []).reduce((sum, some) => sum + some, 0);
-    const all = `${count(row.events + hidden)} events`;
-    const facts = hidden === 0 ? all : `${count(row.events)} of ${all} one by one`;
+    const all = many(row.events + hidden, "event");
+    const facts = hidden === 0 ? all : `${countText(row.events)} of ${all} one by one`;
     context.fillText(facts, gutter + 8, middle);
-    if (lost > 0 || unknown) {
+    if (lost !== "") {
       context.fillStyle = theme.lost.css;
-      const what = lost > 0 ? `${count(lost)} lost` : "some lost";
-      context.fillText(`· ${what}`, gutter + 14 + context.measureText(facts).width, middle);
+      context.fillText(`· ${lost}`, gutter + 14 + context.measureText(facts).width, middle);
     }
   } else {
     context.font = FONT;
@@ -141,13 +140,15 @@ export function drawRuler({ context, theme, model, view, gutter, width, height }
     context.fillStyle = theme.line.css;
     context.fillRect(x, RULER - 8, 1, 8);
     context.fillStyle = theme.faint.css;
-    context.fillText(tickText(tick, step), x + 5, RULER / 2);
+    const text = tickText(tick, step);
+    // The last one may have no room.
+    if (x + 5 + context.measureText(text).width <= width) context.fillText(text, x + 5, RULER / 2);
   }
   if (found !== undefined) drawFound(context, theme, model, found.events, from, scale, gutter, width);
   context.fillStyle = theme.panel.css;
   context.fillRect(0, 0, gutter, RULER);
   context.fillStyle = theme.ink.css;
-  context.fillText(`${duration(to - from, 2)} shown`, 12, RULER / 2);
+  context.fillText(`${shortDurationText(to - from)} shown`, 12, RULER / 2);
   context.fillStyle = theme.line.css;
   context.fillRect(0, RULER - 1, width, 1);
   const last = gutter + (end - from) * scale;
@@ -191,7 +192,7 @@ function tickText(time: number, step: number): string {
     time < 1e3 && step < 1e3
       ? [1, "ns"]
       : time < 1e6 && step < 1e6
-        ? [1e3, "µs"]
+        ? [1e3, "us"]
         : time < 1e9 && step < 1e9
           ? [1e6, "ms"]
           : [1e9, "s"];

@@ -1,16 +1,21 @@
 /** The table of span names, and the histogram of the durations of one. */
-import { binOf, binStart, BINS_PER_OCTAVE, PERCENTILES, type SpanNameHeader } from "../src/open/format.ts";
+import { binOf, binStart, BINS_PER_OCTAVE, type SpanNameHeader } from "../src/open/format.ts";
+import { PERCENTILES } from "../src/report/histogram.ts";
+import { countText, many, shortDurationText } from "../src/report/number-text.ts";
 import { byId, html, svg } from "./dom.ts";
 import type { Model } from "./model.ts";
-import { count, duration, many, shortDuration, shortNumber } from "./text.ts";
 import { setFill } from "./theme.ts";
 import type { Selection } from "./view.ts";
 
-/** The drawing's height and the room around its bars, CSS pixels. */
+/** The drawing's measures and the room around its bars, CSS pixels. */
 const HEIGHT = 180;
 const BOTTOM = 28;
 const TOP = 36;
 const PADDING = 14;
+const MIN_WIDTH = 180;
+
+/** Width of a percentile's name, CSS pixels. */
+const MARK_WIDTH = 26;
 
 /** The tab. */
 export class Latency {
@@ -29,7 +34,7 @@ export class Latency {
       .filter(([index, { count: some }]) => some > 0 || shown.has(index))
       .sort(([, one], [, other]) => other.total - one.total);
     this.#chosen = byTotal[0]?.[0] ?? 0;
-    const head = ["span", "count", "failed", "running", "p50", "p99", "longest", "total"];
+    const head = ["span", "count", "failed", "running", ...PERCENTILES.map(([mark]) => mark), "max", "total"];
     this.#table.replaceChildren(
       html(
         "table",
@@ -62,32 +67,34 @@ export class Latency {
       "tr",
       { "data-name": index, "aria-selected": "false", on: { click: () => this.choose(index) } },
       html("th", { scope: "row" }, dot, html("button", { class: "link" }, name.name)),
-      cell(count(name.count)),
-      html("td", { class: name.failed > 0 ? "failed" : "none" }, count(name.failed)),
-      html("td", { class: name.running > 0 ? "running" : "none" }, count(name.running)),
-      cell(shortDuration(quantile(name, 0.5))),
-      cell(shortDuration(quantile(name, 0.99))),
-      cell(shortDuration(name.longest)),
-      cell(duration(name.total, 1)),
+      cell(countText(name.count)),
+      html("td", { class: name.failed > 0 ? "failed" : "none" }, countText(name.failed)),
+      html("td", { class: name.running > 0 ? "running" : "none" }, countText(name.running)),
+      ...[...name.percentiles, name.longest, name.total].map((time) =>
+        cell(name.count === 0 ? "" : shortDurationText(time)),
+      ),
     );
   }
 
   #draw(name: SpanNameHeader): Node[] {
+    const { count, shortest, longest, total } = name;
+    const figures = [["min", shortest], ["mean", total / count], ...marksOf(name), ["max", longest]] as const;
+    const texts = figures.map(([what, time]) => `${what} ${shortDurationText(time)}`);
     const title = html(
       "p",
       { class: "title" },
       html("b", {}, name.name),
-      ` ${many(name.count, "span")}, ${duration(name.shortest)} to ${duration(name.longest)}, ${duration(name.total / (name.count || 1))} on average`,
+      ` ${[many(count, "span"), ...(count === 0 ? [] : texts)].join(", ")}`,
     );
     if (name.count === 0) return [title];
     const first = (name.bins[0]?.[0] ?? 0) - 1;
     const last = (name.bins.at(-1)?.[0] ?? 0) + 2;
     const most = Math.max(...name.bins.map(([, many]) => many));
-    const width = Math.max(260, this.#histogram.clientWidth - 2 * PADDING);
+    const width = Math.max(MIN_WIDTH, this.#histogram.clientWidth - 2 * PADDING);
     const x = (bin: number): number => ((bin - first) / (last - first)) * width;
     const bars = name.bins.map(([bin, spans]) => {
       const bar = Math.max(1.5, (spans / most) * (HEIGHT - BOTTOM - TOP));
-      const text = `${duration(binStart(bin))} to ${duration(binStart(bin + 1))}: ${many(spans, "span")}`;
+      const text = `${shortDurationText(binStart(bin))} to ${shortDurationText(binStart(bin + 1))}: ${many(spans, "span")}`;
       return svg(
         "rect",
         {
@@ -109,13 +116,13 @@ export class Latency {
         width,
         height: HEIGHT,
         role: "img",
-        "aria-label": `Durations of ${name.name}: ${PERCENTILES.map((share) => `${share * 100} % below ${duration(quantile(name, share))}`).join(", ")}`,
+        "aria-label": `Durations of ${name.name}: ${texts.join(", ")}`,
       },
       svg("line", { x1: 0, x2: width, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM, class: "axis" }),
-      svg("text", { x: 0, y: 11, class: "label" }, `${shortNumber(most)} spans`),
+      svg("text", { x: 0, y: 11, class: "label" }, `most in a bar: ${countText(most)}`),
       ...this.#axis(first, last, width, x),
       ...bars,
-      ...quantileMarks(name, width, x),
+      ...percentileMarks(name, width, x),
     );
     const hint = html(
       "p",
@@ -131,7 +138,7 @@ export class Latency {
     for (let power = 1; power < 1e16; power *= 10) {
       for (const step of [1, 2, 5]) {
         const bin = Math.log2(power * step) * BINS_PER_OCTAVE;
-        if (bin < first || bin > last || x(bin) - before < 56 || x(bin) > width - 30) continue;
+        if (bin < first || bin > last || x(bin) - before < 56 || x(bin) < 24 || x(bin) > width - 24) continue;
         before = x(bin);
         marks.push(
           svg("line", {
@@ -141,7 +148,7 @@ export class Latency {
             y2: HEIGHT - BOTTOM + 5,
             class: "axis",
           }),
-          svg("text", { x: x(bin), y: HEIGHT - 9, class: "label middle" }, duration(power * step, 0)),
+          svg("text", { x: x(bin), y: HEIGHT - 9, class: "label middle" }, shortDurationText(power * step)),
         );
       }
     }
@@ -164,27 +171,28 @@ export class Latency {
   }
 }
 
-function quantileMarks(name: SpanNameHeader, width: number, x: (bin: number) => number): Node[] {
+function percentileMarks(name: SpanNameHeader, width: number, x: (bin: number) => number): Node[] {
   let before = Infinity;
-  return PERCENTILES.toReversed().flatMap((share) => {
-    const place = x(Math.log2(Math.max(1, quantile(name, share))) * BINS_PER_OCTAVE);
-    const text = `p${share * 100}`;
-    const isNear = before - place < 34;
-    if (!isNear) before = place;
-    return [
-      svg(
-        "line",
-        { x1: place, x2: place, y1: TOP - 4, y2: HEIGHT - BOTTOM, class: "quantile" },
-        svg("title", {}, `${text}: ${duration(quantile(name, share))}`),
-      ),
-      ...(isNear
-        ? []
-        : [svg("text", { x: Math.min(place, width - 18), y: TOP - 9, class: "label middle" }, text)]),
-    ];
-  });
+  return marksOf(name)
+    .toReversed()
+    .flatMap(([mark, time]) => {
+      const place = x(Math.log2(Math.max(1, time)) * BINS_PER_OCTAVE);
+      const isNear = before - place < MARK_WIDTH;
+      if (!isNear) before = place;
+      return [
+        svg(
+          "line",
+          { x1: place, x2: place, y1: TOP - 4, y2: HEIGHT - BOTTOM, class: "quantile" },
+          svg("title", {}, `${mark}: ${shortDurationText(time)}`),
+        ),
+        ...(isNear
+          ? []
+          : [svg("text", { x: Math.min(place, width - 18), y: TOP - 9, class: "label middle" }, mark)]),
+      ];
+    });
 }
 
-/** The duration that a share of the spans does not exceed, one of {@link PERCENTILES}. */
-function quantile({ percentiles }: SpanNameHeader, share: (typeof PERCENTILES)[number]): number {
-  return percentiles[PERCENTILES.indexOf(share)] ?? 0;
+/** The percentiles of a name, with their names. */
+function marksOf({ percentiles }: SpanNameHeader): (readonly [mark: string, time: number])[] {
+  return PERCENTILES.map(([mark], at) => [mark, percentiles[at] ?? 0] as const);
 }

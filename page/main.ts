@@ -1,4 +1,5 @@
 /** Starts the page: reads the data, makes the parts, ties buttons and keys to them. */
+import { countText, durationText, many } from "../src/report/number-text.ts";
 import { Details } from "./details.ts";
 import { byId, html } from "./dom.ts";
 import { Flame } from "./flame.ts";
@@ -7,7 +8,7 @@ import { loadModel, type Model } from "./model.ts";
 import { Overview } from "./overview.ts";
 import { search } from "./search.ts";
 import { EventTable } from "./table.ts";
-import { count, duration, many, wallClock, wallDate } from "./text.ts";
+import { lostText, wallClock, wallDate } from "./text.ts";
 import { Timeline } from "./timeline.ts";
 import { type Selection, View } from "./view.ts";
 
@@ -51,32 +52,22 @@ function fillHeader(model: Model): void {
   const threads = header.tracks.length;
   const facts = [
     `${wallDate(BigInt(header.base), header.utc)} ${wallClock(BigInt(header.base), header.begin, header.utc).slice(0, 12)}${header.utc ? " UTC" : ""}`,
-    duration(header.end - header.begin),
+    durationText(header.end - header.begin),
     many(header.events, "event"),
     many(threads, "thread"),
   ];
   byId("facts", HTMLElement).textContent = facts.join(" · ");
-  const losses = header.tracks.flatMap((track) => track.losses);
-  const events = losses.filter(({ kind }) => kind === "events");
-  const lost = events.reduce((sum, { count: some }) => sum + (some ?? 0), 0);
-  const packets = losses
-    .filter(({ kind }) => kind === "packets")
-    .reduce((sum, { count: some }) => sum + (some ?? 0), 0);
+  const lost = lostText(header.tracks.flatMap(({ losses }) => losses));
   const badge = byId("lost", HTMLElement);
-  const parts = [
-    lost > 0 ? `${many(lost, "event")} lost` : "",
-    events.some(({ count: some }) => some === null) ? "events lost before the first packet" : "",
-    packets > 0 ? `${many(packets, "packet")} lost` : "",
-  ].filter((part) => part !== "");
-  badge.textContent = parts.length === 0 ? "nothing lost" : parts.join(", ");
-  badge.className = `badge ${parts.length === 0 ? "good" : "lost"}`;
+  badge.textContent = lost === "" ? "nothing lost" : lost;
+  badge.className = `badge ${lost === "" ? "good" : "lost"}`;
   const button = byId("last-moment", HTMLButtonElement);
   if (running.length > 0)
-    button.append(html("span", { class: "badge running" }, `${count(running.length)} running`));
+    button.append(html("span", { class: "badge running" }, `${countText(running.length)} running`));
   const shown =
     header.shown === header.events
       ? `all ${many(header.events, "event")} shown one by one`
-      : `${count(header.shown)} of ${many(header.events, "event")} shown one by one; the rest as density`;
+      : `${countText(header.shown)} of ${many(header.events, "event")} shown one by one; the rest as density`;
   byId("notes-summary", HTMLElement).textContent = shown;
   byId("notes", HTMLElement).classList.toggle("reduced", header.shown !== header.events);
   byId("notes-list", HTMLElement).replaceChildren(
@@ -127,13 +118,13 @@ function listenToSearch(
     result.textContent =
       view.found === undefined
         ? ""
-        : `${count(view.found.events.length)} found${model.isReduced ? " of those shown" : ""}`;
+        : `${countText(view.found.events.length)} found${model.isReduced ? " of those shown" : ""}`;
   };
   const step = (by: number): void => {
     const events = view.found?.events;
     if (events === undefined || events.length === 0) return;
     at = at < 0 && by < 0 ? events.length - 1 : (at + by + events.length) % events.length;
-    result.textContent = `${count(at + 1)} of ${count(events.length)}`;
+    result.textContent = `${countText(at + 1)} of ${countText(events.length)}`;
     const event = events[at] ?? 0;
     const span = model.eventSpan[event] ?? -1;
     go(span >= 0 ? { kind: "span", span } : { kind: "event", event });

@@ -1,7 +1,8 @@
 /** The table of events, in the order of time: of all, of those in the range shown, or of those found. */
+import { many } from "../src/report/number-text.ts";
 import { byId, html } from "./dom.ts";
 import { lowerBound, type Model } from "./model.ts";
-import { many, wallClock } from "./text.ts";
+import { wallClock } from "./text.ts";
 import type { Selection, View } from "./view.ts";
 
 /** Height of a row, CSS pixels. */

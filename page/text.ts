@@ -1,47 +1,12 @@
-/** Numbers and times as people read them. */
-
-/** A count with its thousands set apart. */
-export function count(value: number): string {
-  return value.toLocaleString("en-US");
-}
-
-/** A count with its noun. */
-export function many(value: number, one: string): string {
-  return `${count(value)} ${one}${value === 1 ? "" : "s"}`;
-}
-
-const UNITS = [
-  [1e9, "s"],
-  [1e6, "ms"],
-  [1e3, "µs"],
-  [1, "ns"],
-] as const;
-
-/** A duration with its unit and at most so many digits after the point. @param nanoseconds any */
-export function duration(nanoseconds: number, digits = 3): string {
-  const size = Math.abs(nanoseconds);
-  const [scale, unit] = UNITS.find(([least]) => size >= least) ?? [1, "ns"];
-  const value = nanoseconds / scale;
-  return `${unit === "ns" ? Math.round(value) : trim(value.toFixed(digits))} ${unit}`;
-}
-
-/** A duration in three digits, for labels. */
-export function shortDuration(nanoseconds: number): string {
-  const size = Math.abs(nanoseconds);
-  const [scale] = UNITS.find(([least]) => size >= least) ?? [1];
-  const value = size / scale;
-  return duration(nanoseconds, value >= 100 ? 0 : value >= 10 ? 1 : 2);
-}
-
-function trim(text: string): string {
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
-}
+/** Times and numbers as the page alone shows them; the others are those of the commands' text, src/report/number-text.ts. */
+import type { LossHeader } from "../src/open/format.ts";
+import { countText, many } from "../src/report/number-text.ts";
 
 /** A duration after the begin, to the nanosecond: `+0.001 234 567 s`. */
 export function offset(nanoseconds: number): string {
   const whole = Math.floor(Math.abs(nanoseconds) / 1e9);
   const rest = String(Math.round(Math.abs(nanoseconds) - whole * 1e9)).padStart(9, "0");
-  return `${nanoseconds < 0 ? "−" : "+"}${count(whole)}.${rest.replace(/(...)(?=.)/g, "$1 ")} s`;
+  return `${nanoseconds < 0 ? "−" : "+"}${countText(whole)}.${rest.replace(/(...)(?=.)/g, "$1 ")} s`;
 }
 
 /** The wall clock's time of a moment. @param base nanoseconds since the Unix epoch, to which `time` is added */
@@ -69,4 +34,24 @@ export function shortNumber(value: number): string {
   if (size >= 1e6) return `${trim((value / 1e6).toFixed(1))} M`;
   if (size >= 1e4) return `${trim((value / 1e3).toFixed(1))} k`;
   return trim(value.toFixed(Number.isInteger(value) ? 0 : 2));
+}
+
+function trim(text: string): string {
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+/** What was lost, in words; nothing when nothing was. */
+export function lostText(losses: readonly LossHeader[]): string {
+  const sum = (wanted: LossHeader["kind"]): number =>
+    losses.reduce((all, { kind, count }) => all + (kind === wanted ? (count ?? 0) : 0), 0);
+  const [events, packets] = [sum("events"), sum("packets")];
+  return [
+    events > 0 ? `${many(events, "event")} lost` : "",
+    losses.some(({ kind, count }) => kind === "events" && count === null)
+      ? "events lost before the first packet"
+      : "",
+    packets > 0 ? `${many(packets, "packet")} lost` : "",
+  ]
+    .filter((part) => part !== "")
+    .join(", ");
 }

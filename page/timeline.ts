@@ -2,12 +2,12 @@
  * The timeline: draws the rows that are to be seen on a canvas, says what is under the pointer, and
  * moves the range with pointer, wheel and keys.
  */
+import { durationText, many } from "../src/report/number-text.ts";
 import { byId, html } from "./dom.ts";
 import { drawLabels, drawRuler, RULER } from "./labels.ts";
 import { lowerBound, type Model } from "./model.ts";
 import { Raster, type WideSpan } from "./raster.ts";
 import { makeRows, type Row, type Rows } from "./rows.ts";
-import { count, duration, many } from "./text.ts";
 import { readTheme, type Theme } from "./theme.ts";
 import type { Selection, View } from "./view.ts";
 
@@ -346,14 +346,14 @@ export class Timeline {
     };
     return [
       html("b", {}, model.nameOfSpan(what.span)),
-      html("div", {}, `${duration(length)}${words[ending]}`),
+      html("div", {}, `${durationText(length)}${words[ending]}`),
     ];
   }
 
   /** What a screen reader says of the canvas. */
   describe(): string {
     const { header, spanCount } = this.#model;
-    return `Timeline of ${many(header.tracks.length, "thread")} with ${count(spanCount)} spans`;
+    return `Timeline of ${many(header.tracks.length, "thread")} with ${many(spanCount, "span")}`;
   }
 }
 

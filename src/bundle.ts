@@ -53,7 +53,8 @@ function isFresh(): boolean {
 }
 
 function isPageFresh(): boolean {
-  return isNewer(PAGE_BUNDLE, [PAGE, join(SRC, "open/format.ts")]);
+  const shared = ["open/format.ts", "report/histogram.ts", "report/number-text.ts"];
+  return isNewer(PAGE_BUNDLE, [PAGE, ...shared.map((name) => join(SRC, name))]);
 }
 
 /** Whether a bundle is there and not older than its sources: files, or directories of files. */

@@ -3,8 +3,8 @@
 import type { Command } from "commander";
 import { EXIT_USAGE, UserError } from "../errors.ts";
 import { addFilterOptions, fieldOf, type FilterOptions, globPattern } from "../report/filter.ts";
-import { Histogram } from "../report/histogram.ts";
-import { histogramLines, MARKS } from "../report/histogram-text.ts";
+import { Histogram, PERCENTILES } from "../report/histogram.ts";
+import { histogramLines } from "../report/histogram-text.ts";
 import { jsonValue } from "../report/json.ts";
 import { spanEventsHint } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
@@ -194,7 +194,7 @@ function measurePairs(pass: Pass, trace: string, from: string, to: string, by: s
 function textLines(pass: Pass, { histogram, title, unit, rest }: Measured): string[] {
   const colours = palette(process.stdout);
   const { min, mean, max } = histogram;
-  const percentiles = MARKS.map(
+  const percentiles = PERCENTILES.map(
     ([name, share]) => `${name} ${shortDurationText(histogram.percentile(share))}`,
   );
   const figures = [
@@ -228,7 +228,7 @@ function* jsonLines(
     count: histogram.count,
     min_ns: histogram.min,
     mean_ns: histogram.mean,
-    ...Object.fromEntries(MARKS.map(([name, share]) => [`${name}_ns`, histogram.percentile(share)])),
+    ...Object.fromEntries(PERCENTILES.map(([name, share]) => [`${name}_ns`, histogram.percentile(share)])),
     max_ns: histogram.max,
     without_duration: rest === "" ? undefined : rest,
     ...lossesJson(pass.losses),

@@ -2,7 +2,7 @@
 // when the trace ended, and what is missing. Runs in the command's process.
 import { type Command, InvalidArgumentError } from "commander";
 import { addFilterOptions, type FilterOptions } from "../report/filter.ts";
-import type { Histogram } from "../report/histogram.ts";
+import { type Histogram, PERCENTILES } from "../report/histogram.ts";
 import { jsonValue } from "../report/json.ts";
 import { noMatchText } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
@@ -160,7 +160,7 @@ function timesOf({ durations, self }: SpanStats): number[] {
 }
 
 function percentilesOf(durations: Histogram): number[] {
-  return [0.5, 0.95, 0.99].map((share) => durations.percentile(share));
+  return PERCENTILES.map(([, share]) => durations.percentile(share));
 }
 
 function counterTable(

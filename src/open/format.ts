@@ -65,7 +65,7 @@ export interface SpanNameHeader {
   readonly total: number;
   readonly shortest: number;
   readonly longest: number;
-  /** Of {@link PERCENTILES}. */
+  /** Of PERCENTILES of report/histogram.ts, nanoseconds. */
   readonly percentiles: readonly number[];
   /** Pairs: a bin of {@link binOf} and how many spans are in it. */
   readonly bins: readonly (readonly [bin: number, count: number])[];
@@ -126,9 +126,6 @@ export interface Header {
 
 /** Integers up to here are kept as they are: the difference of two, with a bit for its sign, is exact in a double. */
 export const MAX_INT = 2 ** 51;
-
-/** The shares of the spans whose longest durations are told. */
-export const PERCENTILES = [0.5, 0.9, 0.99, 0.999] as const;
 
 /** Bins of durations in each doubling: a bin's bounds are 4.4 % apart. */
 export const BINS_PER_OCTAVE = 16;

@@ -2,9 +2,9 @@
  * Sums over all spans of a trace, shown one by one or not: durations by name, and by name under names
  * for the flame graph. Called by gather.ts at each end.
  */
-import { Histogram } from "../report/histogram.ts";
+import { Histogram, PERCENTILES } from "../report/histogram.ts";
 import type { Span, SpanPath, SpanPaths } from "../spans/index.ts";
-import { binOf, type FlameHeader, PERCENTILES, type SpanNameHeader } from "./format.ts";
+import { binOf, type FlameHeader, type SpanNameHeader } from "./format.ts";
 
 /** What is summed of a name. */
 interface NameSums {
@@ -71,7 +71,7 @@ export class SpanSums {
       total: durations.sum,
       shortest: count === 0 ? 0 : durations.min,
       longest: count === 0 ? 0 : durations.max,
-      percentiles: PERCENTILES.map((share) => (count === 0 ? 0 : durations.percentile(share))),
+      percentiles: PERCENTILES.map(([, share]) => (count === 0 ? 0 : durations.percentile(share))),
       bins: [...bins].sort(([one], [other]) => one - other),
     }));
   }

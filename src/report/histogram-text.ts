@@ -1,6 +1,6 @@
 // A histogram of durations as lines for a terminal: logarithmic rows with bars, and marks where the percentiles are. Called
 // by the hist command.
-import type { Histogram } from "./histogram.ts";
+import { type Histogram, PERCENTILES } from "./histogram.ts";
 import type { Palette } from "./style.ts";
 import { countText, shortDurationText } from "./number-text.ts";
 import { tableLines } from "./table.ts";
@@ -19,13 +19,6 @@ const SERIES: readonly (readonly number[])[] = [
   Array.from({ length: 900 }, (_none, at) => 1 + at / 100),
 ];
 
-/** The percentiles that are marked. */
-export const MARKS: readonly (readonly [name: string, share: number])[] = [
-  ["p50", 0.5],
-  ["p95", 0.95],
-  ["p99", 0.99],
-];
-
 /** A row: values from `from` to before `to`, nanoseconds. */
 interface Row {
   readonly from: number;
@@ -39,7 +32,7 @@ const MIN_FOLDED = 3;
 /** The histogram's lines; it must have values. @param width columns of the terminal */
 export function histogramLines(histogram: Histogram, width: number, { time, value }: Palette): string[] {
   const rows = folded(rowsOf(histogram));
-  const marks = MARKS.map(([name, share]) => [name, histogram.percentile(share)] as const);
+  const marks = PERCENTILES.map(([name, share]) => [name, histogram.percentile(share)] as const);
   const lines = tableLines(
     [
       { head: "from", right: true, style: time },

@@ -1,9 +1,16 @@
 // Counts durations by their size, in memory that does not grow with their number: whole nanoseconds, kept to three
 // significant digits, so that percentiles are right to 0.5 %, and to the nanosecond below one microsecond. Called by the
-// reports. (Those of perf_hooks are filled in 5 ns, not 24, but do not tell their buckets and take no zeros.)
+// reports and, for the names, by the page. (Those of perf_hooks are filled in 5 ns, not 24, but do not tell their buckets and take no zeros.)
 
 /** The most that percentiles are away from the exact value, as a share of it. */
 export const PERCENTILE_ERROR = 0.005;
+
+/** The percentiles that are shown everywhere, besides the greatest value. */
+export const PERCENTILES: readonly (readonly [name: string, share: number])[] = [
+  ["p50", 0.5],
+  ["p95", 0.95],
+  ["p99", 0.99],
+];
 
 /** Buckets of a decade: those of three digits. */
 const BUCKETS = 900;

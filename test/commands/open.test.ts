@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
+import { HEAD, packet, streamBlock, writeTrace } from "../ctf/hand-made.ts";
 import { expectedSpans, type ExpectedSpan } from "../spans/oracle.ts";
 import { readReport, readTrace, type TraceEvent } from "../support/babeltrace.ts";
 import { Browser } from "../support/browser.ts";
@@ -263,6 +264,17 @@ describe("a program that was killed", () => {
       );
       const bins = Map.groupBy(durations, (time) => Math.floor(Math.log2(Math.max(1, time)) * 16));
       expect(bars).toEqual([...bins].map(([bin, { length }]) => [bin, length]));
+      // In the words and figures of the commands.
+      const { stdout } = await cli(place, ["hist", place.output, name], { COLUMNS: "200" });
+      expect(`${await page.text("#histogram .title")}`).toBe(
+        stdout.slice(0, stdout.indexOf("\n")).replace(`${name}: `, `${name} `),
+      );
+      const most = Math.max(...bars.map(([, many]) => many)).toLocaleString("en-US");
+      expect(await page.text("#histogram text")).toBe(`most in a bar: ${most}`);
+      const report = (await cli(place, ["report", place.output])).stdout;
+      const line = report.split("\n").find((row) => row.startsWith(`${name} `)) ?? "";
+      const [total, , , ...percentiles] = line.trim().split(/ {2,}/).slice(-7);
+      expect(cells.slice(3)).toEqual([...percentiles, total ?? ""]);
       const [bin] = bars.at(-1) ?? [0];
       await browser.evaluate(
         `document.querySelector("#histogram .bar[data-bin='${bin}']").dispatchEvent(new MouseEvent("click"))`,
@@ -344,6 +356,35 @@ test("lost events are told, and their times marked", async () => {
   // They belong to the two threads, and are no tracks of their own.
   expect(await page.text("#facts")).toContain(`${events.length.toLocaleString("en-US")} events · 2 threads`);
   expect(await page.text("#lost")).toBe(`${discarded.toLocaleString("en-US")} events lost`);
+  expect(browser.complaints).toEqual([]);
+});
+
+test("lost packets are no lost events, in the head and beside the thread; the ruler", async () => {
+  await using place = new Place();
+  const only = (begin: bigint, sequence: bigint, discarded: bigint): Uint8Array =>
+    packet([{ time: begin }], { begin, end: begin, sequence, discarded });
+  writeTrace(place.output, {
+    metadata: `${HEAD}${streamBlock()} event { name = "app:note"; id = 0; stream_id = 0; };`,
+    one: Buffer.concat([only(1000n, 0n, 0n), only(9000n, 3n, 12n), only(20_000n, 4n, 13n)]),
+  });
+  const page = await Page.of(place, browser);
+  expect(await page.text("#lost")).toBe("13 events lost, 2 packets lost");
+  await browser.evaluate(`(() => {
+    const { prototype } = CanvasRenderingContext2D;
+    const { fillText } = prototype;
+    globalThis.texts = [];
+    prototype.fillText = function (text, x, y) {
+      texts.push([text, x + this.measureText(text).width - this.canvas.clientWidth]);
+      fillText.call(this, text, x, y);
+    };
+  })()`);
+  for (const key of "sswwdaadwwdwaaw") await page.keys(key);
+  const texts = await browser.evaluate<[string, number][]>("globalThis.texts");
+  expect(texts.map(([text]) => text)).toContain("· 13 events lost, 2 packets lost");
+  // No time of the ruler is cut at the edge.
+  const times = texts.filter(([text]) => /^[\d.,]+ (ns|us)$/.test(text));
+  expect(times.length).toBeGreaterThan(20);
+  expect(times.filter(([, beyond]) => beyond > 0)).toEqual([]);
   expect(browser.complaints).toEqual([]);
 });
 
