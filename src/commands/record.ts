@@ -9,9 +9,9 @@ import { constants } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
 
 import { preloadPath } from "../bundle.ts";
-import { UserError } from "../errors.ts";
+import { EXIT_USAGE, UserError } from "../errors.ts";
 import { type Native } from "../record/native.ts";
-import { prepareOutput, prepareSnapshots } from "../record/output.ts";
+import { type PreparedOutput, prepareOutput, prepareSnapshots, restoreOutput } from "../record/output.ts";
 import { ensureSessionDir } from "../record/session-dir.ts";
 import { HEADER_BYTES, MAX_EVENTS, MODES, WHEN_FULL } from "../record/session-file.ts";
 import {
@@ -119,9 +119,9 @@ export function recordCommand(program: Command): void {
     .action(record);
 }
 
-async function record(program: string, args: string[], options: RecordOptions): Promise<void> {
+async function record(program: string, args: string[], options: RecordOptions, self: Command): Promise<void> {
   const command = findProgram(program, args);
-  const { settings, native } = prepare(options);
+  const { settings, output, native } = prepare(options, self);
   const sessions = new RecordedSessions(settings.sessionDir, process.pid);
   const start = performance.now();
   const signals = holdSignals(native);
@@ -132,6 +132,7 @@ async function record(program: string, args: string[], options: RecordOptions): 
       env: { ...process.env, ...environment(settings) },
     });
   } catch (error) {
+    if (output) restoreOutput(output);
     throw new UserError(
       `${program} cannot be started: ${error instanceof Error ? error.message : String(error)}`,
       126,
@@ -147,8 +148,10 @@ async function record(program: string, args: string[], options: RecordOptions): 
   reaping?.stop();
   const unfinished = await sessions.finished(native, FIRST_PROCESS);
   progress.stop();
+  const totals = sessions.totals();
+  if (output && totals.programs === 0) restoreOutput(output);
   // Not console.error, which paints terminals red.
-  process.stderr.write(`${closingLine(sessions.totals(), settings, unfinished)}\n`);
+  process.stderr.write(`${closingLine(totals, settings, unfinished)}\n`);
   sessions.remove();
   const { signalCode } = child;
   if (signalCode !== null)
@@ -157,30 +160,47 @@ async function record(program: string, args: string[], options: RecordOptions): 
 }
 
 /** Checks everything that can be checked before the program starts. */
-function prepare(options: RecordOptions): {
+function prepare(
+  options: RecordOptions,
+  self: Command,
+): {
   settings: RecordSettings & { output: string; sessionDir: string };
+  /** Undefined where nothing is written. */
+  output: PreparedOutput | undefined;
   native: Native;
 } {
+  let status = EXIT_USAGE;
   try {
     const checked = checkOptions(options as SessionOptions);
+    status = EXIT_RECORDER_FAILED;
     const loaded = native();
     if (typeof loaded === "string") throw new Error(loaded);
     const sessionDir = ensureSessionDir(loaded, checked.sessionDir);
     checkRoom(sessionDir, checked.subBufferSize * checked.subBuffers);
-    const output = checked.output === undefined ? "null" : prepareOutput(checked.output, sessionDir);
+    const prepared = checked.output === undefined ? undefined : prepareOutput(checked.output, sessionDir);
+    const output = prepared?.path ?? "null";
     const snapshots =
       checked.snapshotOnError === undefined
         ? {}
-        : { snapshotOnError: prepareSnapshots(checked.snapshotOnError, output, sessionDir) };
+        : { snapshotOnError: prepareSnapshots(checked.snapshotOnError, output, sessionDir).path };
     // As asked for, not as checked: the program checks them again.
     const asked = options as SessionOptions & { follow: boolean };
     return {
       settings: { ...asked, ...snapshots, output, sessionDir, recorder: process.pid, bunOption: bunOption() },
+      output: prepared,
       native: loaded,
     };
   } catch (error) {
-    throw new UserError(error instanceof Error ? error.message : String(error), EXIT_RECORDER_FAILED);
+    throw new UserError(withOptions(error instanceof Error ? error.message : String(error), self), status);
   }
+}
+
+/** A message about `openSession`'s options in the words of the command line: subBuffers is --sub-buffers. */
+function withOptions(message: string, { options }: Command): string {
+  return options
+    .map((option) => [option.attributeName(), option.long ?? ""] as const)
+    .filter(([name]) => /[A-Z]/.test(name))
+    .reduce((text, [name, long]) => text.replaceAll(new RegExp(`\\b${name}\\b`, "g"), long), message);
 }
 
 /** A ring that does not fit is better said before the program runs. */

@@ -13,6 +13,7 @@ import {
   readSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
 } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
@@ -26,32 +27,51 @@ const METADATA_START = "/* CTF 1.8 */";
 /** What metadata is called until it is whole (shim/create.c). */
 const UNFINISHED = new Set([".metadata", "metadata.new"]);
 
+/** An output directory, made and empty. */
+export interface PreparedOutput {
+  /** Absolute. */
+  readonly path: string;
+  /** Whether a recording was there and is in `.old` now. */
+  readonly moved: boolean;
+}
+
 /**
  * Makes the output directory, empty. A recording that is there is moved to
  * `.old`, over the one before, unless a program still writes to one of them; anything
  * else is left alone.
  * @param sessionDir where the sessions of running programs are looked for.
- * @returns its absolute path.
  * @throws Error with one line: what is in the way, or the system's reason.
  */
-export function prepareOutput(output: string, sessionDir: string): string {
+export function prepareOutput(output: string, sessionDir: string): PreparedOutput {
   const path = resolve(output);
   try {
-    if (lstatSync(path, { throwIfNoEntry: false })) moveToOld(path, sessionDir);
+    const there = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    const moved = there && moveToOld(path, sessionDir);
     mkdirSync(path, { recursive: true });
+    return { path, moved };
   } catch (error) {
     throw error instanceof Error && "code" in error
       ? new Error(`output ${path} cannot be made: ${reason(error)}`)
       : error;
   }
-  return path;
+}
+
+/** Puts the recording that was moved to `.old` back where nothing was recorded over it. */
+export function restoreOutput({ path, moved }: PreparedOutput): void {
+  if (!moved) return;
+  try {
+    rmdirSync(path);
+    renameSync(`${path}.old`, path);
+  } catch {
+    // Something is in it by now, or somebody moved the other: both stay.
+  }
 }
 
 /**
  * As {@link prepareOutput}, for the snapshots on errors of programs that write to `output`.
  * @throws Error when one directory is in the other, too.
  */
-export function prepareSnapshots(dir: string, output: string, sessionDir: string): string {
+export function prepareSnapshots(dir: string, output: string, sessionDir: string): PreparedOutput {
   const contains = (outer: string, inner: string): boolean =>
     !/^\.\.(?:\/|$)/.test(relative(resolve(outer), resolve(inner)));
   if (contains(output, dir) || contains(dir, output))
@@ -59,9 +79,10 @@ export function prepareSnapshots(dir: string, output: string, sessionDir: string
   return prepareOutput(dir, sessionDir);
 }
 
-function moveToOld(path: string, sessionDir: string): void {
+/** Returns whether there was anything to move. */
+function moveToOld(path: string, sessionDir: string): boolean {
   refuseForeign(path);
-  if (readdirSync(path).length === 0) return;
+  if (readdirSync(path).length === 0) return false;
   refuseInUse(path, sessionDir);
   const old = `${path}.old`;
   if (lstatSync(old, { throwIfNoEntry: false })) {
@@ -70,6 +91,7 @@ function moveToOld(path: string, sessionDir: string): void {
     rmSync(old, { recursive: true });
   }
   renameSync(path, old);
+  return true;
 }
 
 /** Refuses a path that is there and is no recording: it must not be moved or removed. */

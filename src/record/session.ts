@@ -14,7 +14,13 @@ import {
   SESSION_OFFSETS,
   type SessionInfo,
 } from "./session-file.ts";
-import { checkOptions, type RecordSettings, type SessionOptions, type Settings } from "./settings.ts";
+import {
+  checkOptions,
+  checkTypes,
+  type RecordSettings,
+  type SessionOptions,
+  type Settings,
+} from "./settings.ts";
 import type { SnapshotResult } from "./snapshot.ts";
 import { attach, detach, native, thread } from "./thread.ts";
 
@@ -78,6 +84,7 @@ export function warnOnce(text: string): void {
  * @throws Error with one line when an option, the output or the session directory is not usable.
  */
 export function openSessionSync(options: SessionOptions = {}): Session {
+  checkTypes(options);
   const settings = checkOptions(options);
   const loaded = native();
   if (typeof loaded === "string") {
@@ -88,11 +95,11 @@ export function openSessionSync(options: SessionOptions = {}): Session {
   // Required here: a program under `record` must not wait for node:fs to load.
   const { prepareOutput, prepareSnapshots } = require("./output.ts") as typeof import("./output.ts");
   const output =
-    settings.output === undefined ? undefined : prepareOutput(settings.output, settings.sessionDir);
+    settings.output === undefined ? undefined : prepareOutput(settings.output, settings.sessionDir).path;
   const snapshots =
     settings.snapshotOnError === undefined || output === undefined
       ? undefined
-      : prepareSnapshots(settings.snapshotOnError, output, settings.sessionDir);
+      : prepareSnapshots(settings.snapshotOnError, output, settings.sessionDir).path;
   createSession(loaded, settings, output, 0);
   attachThread(loaded);
   takeSnapshotsOnError(snapshots);

@@ -82,6 +82,46 @@ const MAX_MS = 86_400_000;
 /** What the session header holds of globs, bytes. */
 const MAX_ENABLE_BYTES = 1023;
 
+/** What each option is, as `typeof` says it. */
+const KINDS: Readonly<Record<keyof SessionOptions, "string" | "number" | "object">> = {
+  output: "string",
+  mode: "string",
+  enable: "object",
+  subBufferSize: "number",
+  subBuffers: "number",
+  flushPeriod: "number",
+  blockTimeout: "number",
+  clock: "string",
+  sessionDir: "string",
+  maxSize: "number",
+  whenFull: "string",
+  rotateSize: "number",
+  rotatePeriod: "number",
+  maxChunks: "number",
+  snapshotOnError: "string",
+};
+
+/**
+ * Checks what TypeScript would have checked: that these are options, each of its type.
+ * @throws Error with one line: which is not.
+ */
+export function checkTypes(options: SessionOptions): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw new Error('the options of a session are an object, as { output: "trace" }');
+  const kinds: Readonly<Record<string, string>> = KINDS;
+  for (const [name, value] of Object.entries<unknown>({ ...options })) {
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+    if (kind === undefined)
+      throw new Error(`there is no option ${JSON.stringify(name)}: use ${Object.keys(kinds).join(", ")}`);
+    const takes = kind === "object" ? "an array of globs" : `a ${kind}`;
+    if (value !== undefined && (typeof value !== kind || value === null))
+      throw new Error(`${name} takes ${takes}, not ${value === null ? "null" : `a ${typeof value}`}`);
+  }
+  const { enable = [] } = options;
+  if (!Array.isArray(enable) || enable.some((glob) => typeof glob !== "string"))
+    throw new Error('enable takes an array of globs, as ["http:*"]');
+}
+
 /**
  * Checks options and fills in the defaults.
  * @throws Error with one line: which option, what value, what it takes.
@@ -150,12 +190,12 @@ function checkLimits(options: SessionOptions, subBufferSize: number): Limits {
     throw new Error("with rotation the oldest chunks go: use maxChunks, or maxSize with whenFull stop");
   const least = GEOMETRY.keptFiles * (subBufferSize + PACKET_BYTES);
   return {
-    maxSize: maxSize === undefined ? 0 : number("maxSize", maxSize, least, Number.MAX_SAFE_INTEGER),
-    whenFull: full,
-    rotateSize:
-      rotateSize === undefined
+    maxSize:
+      maxSize === undefined
         ? 0
-        : number("rotateSize", rotateSize, MIN_CHUNK_BYTES, Number.MAX_SAFE_INTEGER),
+        : atLeast("maxSize", maxSize, least, ` (${GEOMETRY.keptFiles} sub-buffers: see subBufferSize)`),
+    whenFull: full,
+    rotateSize: rotateSize === undefined ? 0 : atLeast("rotateSize", rotateSize, MIN_CHUNK_BYTES),
     rotatePeriod: rotatePeriod === undefined ? 0 : number("rotatePeriod", rotatePeriod, 1, MAX_MS),
     maxChunks: maxChunks === undefined ? 0 : number("maxChunks", maxChunks, 1, GEOMETRY.maxChunks),
   };
@@ -164,6 +204,12 @@ function checkLimits(options: SessionOptions, subBufferSize: number): Limits {
 function number(name: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value) || value < least || value > most)
     throw new Error(`${name} ${String(value)} is not a whole number from ${least} to ${most}`);
+  return value;
+}
+
+function atLeast(name: string, value: number, least: number, why = ""): number {
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new Error(`${name} ${String(value)} is not a whole number of at least ${least}${why}`);
   return value;
 }
 

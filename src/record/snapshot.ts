@@ -38,7 +38,7 @@ export function takeSnapshot(
   output: string = DEFAULT_SNAPSHOT_OUTPUT,
 ): SnapshotResult {
   return writeSnapshot(native, sessionPath, traceDir, () =>
-    join(prepareOutput(output, dirname(sessionPath)), basename(traceDir)),
+    join(prepareOutput(output, dirname(sessionPath)).path, basename(traceDir)),
   );
 }
 

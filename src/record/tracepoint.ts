@@ -94,7 +94,9 @@ export interface Provider {
 }
 
 /** Types a counter can have. */
-export type CounterType = "u8" | "u16" | "u32" | "u53" | "i8" | "i16" | "i32" | "f32" | "f64";
+export type CounterType = (typeof COUNTER_TYPES)[number];
+
+const COUNTER_TYPES = ["u8", "u16", "u32", "u53", "i8", "i16", "i32", "f32", "f64"] as const;
 
 /**
  * Makes a provider.
@@ -114,8 +116,10 @@ export function provider(name: string): Provider {
       return defineSpan(`${name}:${checkName("span", event)}`, own, end, levelOf(options));
     },
     counter: (event, type = "f64", options) => {
-      const fields: readonly Field[] = [["value", type]];
-      checkDefinition(`${name}:${event}`, fields);
+      if (!COUNTER_TYPES.includes(type))
+        throw new Error(
+          `${name}:${event}: counter type ${JSON.stringify(type)}: use one of ${COUNTER_TYPES.join(", ")}`,
+        );
       return defineCounter(`${name}:${checkName("counter", event)}`, type, levelOf(options));
     },
   };

@@ -316,6 +316,20 @@ describe("the output", () => {
     expect(readdirSync(join(place.dir, "buntrace.data"))).toHaveLength(1);
   });
 
+  test("that is there stays where nothing is recorded over it", async () => {
+    await using place = new Place();
+    const name = program(place, EMIT);
+    await cli(place, ["record", name, "4"]);
+    writeFileSync(join(place.dir, "no-executable"), "\x7fELF", { mode: 0o755 });
+    for (const nothing of ["/bin/true", "./no-executable"]) {
+      await cli(place, ["record", nothing]);
+      expect(await ticks(place)).toEqual(upTo(4));
+      expect(existsSync(join(place.dir, "buntrace.data.old"))).toBe(false);
+    }
+    await cli(place, ["record", name, "5"]);
+    expect([await ticks(place), await ticks(place, "buntrace.data.old")]).toEqual([upTo(5), upTo(4)]);
+  });
+
   test("null writes nothing and still counts", async () => {
     await using place = new Place();
     const { stderr } = await cli(place, [
@@ -387,17 +401,28 @@ describe("bad input is one line and a status:", () => {
     ],
     [
       ["record", "--sub-buffers", "1", "app.ts"],
-      125,
-      /^buntrace: subBuffers 1 is not a whole number from 2 to 64/,
+      2,
+      /^buntrace: --sub-buffers 1 is not a whole number from 2 to 64/,
     ],
     [
       ["record", "--sub-buffer-size", "5000", "app.ts"],
-      125,
-      /^buntrace: subBufferSize 5000 is not a multiple of 4096/,
+      2,
+      /^buntrace: --sub-buffer-size 5000 is not a multiple of 4096/,
     ],
-    [["record", "--flush-period", "0", "app.ts"], 125, /^buntrace: flushPeriod 0 is not/],
-    [["record", "-e", "x[", "app.ts"], 125, /^buntrace: bad glob "x\["/],
-    [["record", "-e", "x@loud", "app.ts"], 125, /^buntrace: bad level in "x@loud"/],
+    [["record", "--flush-period", "0", "app.ts"], 2, /^buntrace: --flush-period 0 is not/],
+    [["record", "--mode", "x", "app.ts"], 2, /^buntrace: mode "x": use one of/],
+    [
+      ["record", "--max-size", "10", "app.ts"],
+      2,
+      /^buntrace: --max-size 10 is not a whole number of at least 2099200 \(8 sub-buffers: see --sub-buffer-size\)/,
+    ],
+    [
+      ["record", "--max-chunks", "3", "app.ts"],
+      2,
+      /^buntrace: --max-chunks needs --rotate-size or --rotate-period/,
+    ],
+    [["record", "-e", "x[", "app.ts"], 2, /^buntrace: bad glob "x\["/],
+    [["record", "-e", "x@loud", "app.ts"], 2, /^buntrace: bad level in "x@loud"/],
     [
       ["record", "-o", "foreign", "app.ts"],
       125,
@@ -410,7 +435,11 @@ describe("bad input is one line and a status:", () => {
       125,
       /^buntrace: session directory .*open is open to others/,
     ],
-    [["record", "--sub-buffer-size", "512M", "app.ts"], 125, /^buntrace: .* bytes/],
+    [
+      ["record", "--sub-buffer-size", "512M", "app.ts"],
+      2,
+      /^buntrace: --sub-buffer-size 536870912 x --sub-buffers 8 is more than/,
+    ],
     [["record", "app.ts"], 125, /BUN_JSC_useJIT=0/, { BUN_JSC_useJIT: "0" }],
     [
       ["record", "app.ts"],

@@ -186,9 +186,9 @@ test("a snapshot that cannot be written is said once, and changes nothing", asyn
 test("where no snapshot can go is said before the program starts", async () => {
   await using place = new Place();
   const record = (...args: string[]): Promise<Ended> => cli(place, ["record", ...args, PROGRAM, "1", "1"]);
-  for (const [args, text] of [
-    [["--snapshot-on-error", ""], "snapshotOnError is empty; name a directory"],
-    [["-o", "null", "--snapshot-on-error", "a"], "snapshotOnError needs an output"],
+  for (const [args, text, wrong = 125] of [
+    [["--snapshot-on-error", ""], "--snapshot-on-error is empty; name a directory", 2],
+    [["-o", "null", "--snapshot-on-error", "a"], "--snapshot-on-error needs an output", 2],
     [["-o", "a", "--snapshot-on-error", "a"], "must not be one in the other"],
     [["-o", "a", "--snapshot-on-error", "a/b"], "must not be one in the other"],
     [["-o", "a/b", "--snapshot-on-error", "a"], "must not be one in the other"],
@@ -200,7 +200,7 @@ test("where no snapshot can go is said before the program starts", async () => {
     const { stderr, stdout, status } = await record(...args);
     expect({ stdout, status, stderr }).toEqual({
       stdout: "",
-      status: 125,
+      status: wrong,
       stderr: expect.stringContaining(text),
     });
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);

@@ -101,10 +101,13 @@ function readHere(output: string): { numbers: number[]; traces: number; lostPack
 }
 
 const REFUSALS: readonly [SessionOptions, string][] = [
-  [{ maxSize: 100_000 }, "maxSize 100000 is not a whole number from 2099200 to 9007199254740991"],
+  [
+    { maxSize: 100_000 },
+    "maxSize 100000 is not a whole number of at least 2099200 (8 sub-buffers: see subBufferSize)",
+  ],
   [{ whenFull: "stop" }, "whenFull needs maxSize"],
   [{ maxSize: 1e8, whenFull: "explode" as "stop" }, 'whenFull "explode": use one of drop-oldest, stop'],
-  [{ rotateSize: 100 }, "rotateSize 100 is not a whole number from 4096 to 9007199254740991"],
+  [{ rotateSize: 100 }, "rotateSize 100 is not a whole number of at least 4096"],
   [{ rotatePeriod: 0.5 }, "rotatePeriod 0.5 is not a whole number from 1 to 86400000"],
   [{ maxChunks: 3 }, "maxChunks needs rotateSize or rotatePeriod"],
   [{ rotateSize: 1e6, maxChunks: 257 }, "maxChunks 257 is not a whole number from 1 to 256"],

@@ -23,7 +23,7 @@ const PROGRAMS = join(import.meta.dirname, "programs");
 const REFUSED: readonly (readonly [options: object, message: string])[] = [
   [{ subBufferSize: 1000 }, "subBufferSize 1000 is not a whole number from 4096 to 536870912"],
   [{ subBufferSize: 5000 }, "subBufferSize 5000 is not a multiple of 4096 bytes"],
-  [{ subBufferSize: "8192" }, "subBufferSize 8192 is not a whole number from 4096 to 536870912"],
+  [{ subBufferSize: "8192" }, "subBufferSize takes a number, not a string"],
   [{ subBuffers: 1 }, "subBuffers 1 is not a whole number from 2 to 64"],
   [{ subBuffers: 2.5 }, "subBuffers 2.5 is not a whole number from 2 to 64"],
   [{ subBuffers: 65 }, "subBuffers 65 is not a whole number from 2 to 64"],
@@ -36,6 +36,17 @@ const REFUSED: readonly (readonly [options: object, message: string])[] = [
   [{ blockTimeout: -1 }, "blockTimeout -1 is not a whole number from 0 to 86400000"],
   [{ mode: "drop" }, 'mode "drop": use one of discard, overwrite, block'],
   [{ clock: "sun" }, 'clock "sun": use one of cycles, monotonic'],
+  [
+    { outptu: 1 },
+    'there is no option "outptu": use output, mode, enable, subBufferSize, subBuffers, flushPeriod, blockTimeout, ' +
+      "clock, sessionDir, maxSize, whenFull, rotateSize, rotatePeriod, maxChunks, snapshotOnError",
+  ],
+  [{ output: 5 }, "output takes a string, not a number"],
+  [{ sessionDir: null }, "sessionDir takes a string, not null"],
+  [{ mode: Symbol("x") }, "mode takes a string, not a symbol"],
+  [{ enable: "http:*" }, "enable takes an array of globs, not a string"],
+  [{ enable: null }, "enable takes an array of globs, not null"],
+  [{ enable: [1] }, 'enable takes an array of globs, as ["http:*"]'],
   [{ output: "" }, "output is empty; name a directory"],
   [
     { enable: ["a b"] },
