@@ -30,33 +30,32 @@ interface DirOption {
 
 /** Adds the commands to the program. */
 export function liveCommands(program: Command): void {
-  const command = (name: string, summary: string): Command =>
+  const command = (name: string, description: string): Command =>
     program
       .command(name)
-      .summary(summary)
-      .description(`${summary}.`)
-      .option("--session-dir <dir>", "Directory of the session files", defaultSessionDir());
-  const commandOnPid = (name: string, summary: string): Command =>
-    command(name, summary).argument("<pid>", "Process id, as buntrace list shows it", parsePid);
-  const commandOnEvents = (name: string, summary: string): Command =>
-    commandOnPid(name, summary).argument("<glob>", 'Event types, as "http:*" or "*@warning"');
+      .description(description)
+      .option("--session-dir <dir>", "directory of the session files", defaultSessionDir());
+  const commandOnPid = (name: string, description: string): Command =>
+    command(name, description).argument("<pid>", "process id, as buntrace list shows it", parsePid);
+  const commandOnEvents = (name: string, description: string): Command =>
+    commandOnPid(name, description).argument("<glob>", 'event types, as "http:*" or "*@warning"');
 
-  command("list", "List the programs that are being recorded")
-    .option("--json", "One JSON object a line")
+  command("list", "list the programs that are being recorded")
+    .option("--json", "print a JSON object a line")
     .action(list);
-  commandOnEvents("enable", "Switch events on in a running program").action(
+  commandOnEvents("enable", "switch events on in a running program").action(
     (pid: number, glob: string, options: DirOption) => switchIn(pid, glob, true, options),
   );
-  commandOnEvents("disable", "Switch events off in a running program").action(
+  commandOnEvents("disable", "switch events off in a running program").action(
     (pid: number, glob: string, options: DirOption) => switchIn(pid, glob, false, options),
   );
-  commandOnPid("flush", "Write what a running program has emitted to disk now").action(flush);
-  commandOnPid("stop", "End a recording; the program runs on untraced").action(stop);
-  commandOnPid("snapshot", "Write what the rings of a running program hold as a trace of its own")
-    .option("-o, --output <dir>", "Directory for the trace", DEFAULT_SNAPSHOT_OUTPUT)
+  commandOnPid("flush", "write what a running program has emitted to disk now").action(flush);
+  commandOnPid("stop", "end a recording; the program runs on untraced").action(stop);
+  commandOnPid("snapshot", "write what the rings of a running program hold as a trace of its own")
+    .option("-o, --output <dir>", "directory for the trace", DEFAULT_SNAPSHOT_OUTPUT)
     .action(snapshot);
-  command("recover", "Finish the traces of programs that died together with their consumers")
-    .argument("[pid]", "Process id of one of them; default all", parsePid)
+  command("recover", "finish the traces of programs that died together with their consumers")
+    .argument("[pid]", "process id of one of them; default all", parsePid)
     .option("--discard", "Remove the sessions that cannot be recovered; their events are lost")
     .action(recover);
 }

@@ -6,7 +6,7 @@
 import { statfsSync } from "node:fs";
 import { constants } from "node:os";
 
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { preloadPath } from "../bundle.ts";
 import { EXIT_USAGE, UserError } from "../errors.ts";
@@ -39,14 +39,14 @@ const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2
 
 interface RecordOptions {
   readonly output?: string;
-  readonly enable: string[];
+  readonly enable?: string[];
   readonly mode?: string;
   readonly subBufferSize?: number;
   readonly subBuffers?: number;
   readonly flushPeriod?: number;
   readonly blockTimeout?: number;
   readonly sessionDir?: string;
-  readonly follow: boolean;
+  readonly follow?: boolean;
   readonly maxSize?: number;
   readonly whenFull?: string;
   readonly rotateSize?: number;
@@ -72,29 +72,25 @@ export function recordCommand(program: Command): void {
     .option("-o, --output <dir>", 'directory for the traces, or "null" to write nothing', "buntrace.data")
     .option(
       "-e, --enable <glob>",
-      'event types to record, as "http:*" or "*@warning"; repeatable',
+      'event types to record, as "http:*" or "*@warning"; repeatable; default all',
       collect,
-      [],
     )
     .option("--mode <mode>", `when a ring is full: ${MODES.join(", ")}`, "discard")
-    .option(
-      "--sub-buffer-size <bytes>",
-      "size of a sub-buffer, as 256K or 1M",
-      parseBytes,
-      DEFAULTS.subBufferSize,
+    .addOption(
+      new Option("--sub-buffer-size <bytes>", "size of a sub-buffer, as 256K or 1M")
+        .argParser(parseBytes)
+        .default(DEFAULTS.subBufferSize, "256K"),
     )
     .option("--sub-buffers <n>", "sub-buffers of a ring", parseCount, DEFAULTS.subBuffers)
-    .option(
-      "--flush-period <ms>",
-      "time until events are on disk, as 500 or 2s",
-      parseTime,
-      DEFAULTS.flushPeriod,
+    .addOption(
+      new Option("--flush-period <time>", "time until events are on disk, as 500ms or 2s")
+        .argParser(parseTime)
+        .default(DEFAULTS.flushPeriod, "1s"),
     )
-    .option(
-      "--block-timeout <ms>",
-      "in block mode, how long an event waits for room",
-      parseTime,
-      DEFAULTS.blockTimeout,
+    .addOption(
+      new Option("--block-timeout <time>", "in block mode, how long an event waits for room")
+        .argParser(parseTime)
+        .default(DEFAULTS.blockTimeout, "1s"),
     )
     .option("--max-size <bytes>", "most bytes of a stream (a thread), as 100M; default no limit", parseBytes)
     .option(
@@ -103,17 +99,17 @@ export function recordCommand(program: Command): void {
     )
     .option("--rotate-size <bytes>", "bytes after which the trace goes on in another directory", parseBytes)
     .option(
-      "--rotate-period <ms>",
+      "--rotate-period <time>",
       "time after which the trace goes on in another directory, as 60s or 1h",
       parseTime,
     )
     .option("--max-chunks <n>", "directories that rotation keeps; the oldest go", parseCount)
     .option(
       "--snapshot-on-error <dir>",
-      "At an uncaught error, write what the rings hold to a trace of its own in this directory",
+      "at an uncaught error, write what the rings hold to a trace of its own in this directory",
     )
     .option("--session-dir <dir>", "directory of the session file; default on tmpfs")
-    .option("--follow", "trace the Bun programs that the program starts, too (default)", true)
+    .option("--follow", "trace the Bun programs that the program starts, too (default)")
     .option("--no-follow", "trace the program alone, with its Workers")
     .passThroughOptions()
     .action(record);
@@ -184,7 +180,7 @@ function prepare(
         ? {}
         : { snapshotOnError: prepareSnapshots(checked.snapshotOnError, output, sessionDir).path };
     // As asked for, not as checked: the program checks them again.
-    const asked = options as SessionOptions & { follow: boolean };
+    const asked = options as SessionOptions & { follow?: boolean };
     return {
       settings: { ...asked, ...snapshots, output, sessionDir, recorder: process.pid, bunOption: bunOption() },
       output: prepared,
@@ -259,7 +255,7 @@ function reapOrphans({ shim }: Native, child: number): { stop(): void } {
   return { stop: () => process.off("SIGCHLD", reap) };
 }
 
-function collect(glob: string, before: string[]): string[] {
+function collect(glob: string, before: string[] = []): string[] {
   return [...before, glob];
 }
 
@@ -276,10 +272,11 @@ function parseBytes(text: string): number {
   return Number(match[1]) * factor;
 }
 
-const MS_OF = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+const MS_OF = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 function parseTime(text: string): number {
-  const match = /^([0-9]+)(ms|s|m|h)?$/.exec(text);
-  if (!match) throw new InvalidArgumentError("use milliseconds, or a unit, as 500, 500ms, 2s, 10m or 1h.");
+  const match = /^([0-9]+)(ms|s|m|h|d)?$/.exec(text);
+  if (!match)
+    throw new InvalidArgumentError("use milliseconds, or a unit, as 500, 500ms, 2s, 10m, 1h or 1d.");
   return Number(match[1]) * MS_OF[(match[2] ?? "ms") as keyof typeof MS_OF];
 }
