@@ -58,7 +58,7 @@ static ssize_t file_write(int fd, const struct iovec *part, off_t at);
 #define MAX_EVENTS 10
 
 /* With a barrier weakened, in each scenario: what goes wrong does so soon. */
-#define EXECUTIONS_TO_FAIL 20000
+#define EXECUTIONS_TO_FAIL 5000
 
 /* One scenario: a ring's geometry, what is emitted, who takes part. */
 struct scenario {

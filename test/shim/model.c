@@ -12,7 +12,8 @@
 
 #include "model.h"
 
-#define MAX_LOCATIONS 255
+#define MAX_LOCATIONS 192 /* a multiple of 64: all of a view are looked at, by vector instructions */
+#define SPAN 16384 /* bytes from the first location to the end of the last */
 #define MAX_MESSAGES 4096 /* an execution's, of all locations */
 #define MAX_HISTORY 48    /* values of one location */
 #define MAX_THREADS 4
@@ -61,6 +62,8 @@ struct thread {
 
 static struct location locations[MAX_LOCATIONS];
 static unsigned location_count;
+static uint8_t location_at[SPAN]; /* the index of the first location that ends after an address */
+static size_t defined;            /* bytes of it */
 static struct message messages[MAX_MESSAGES];
 static unsigned message_count;
 static struct thread threads[MAX_THREADS];
@@ -202,36 +205,35 @@ void model_forget(void)
 
 void model_define(void *at, size_t size, enum model_group writer, const char *name)
 {
-	if (location_count == MAX_LOCATIONS)
+	uint8_t *first = location_count > 0 ? locations[0].at : at;
+	size_t end = (size_t)((uint8_t *)at + size - first);
+
+	if (location_count == MAX_LOCATIONS || end > SPAN)
 		abort();
+	/* What lies between the one before and this one, too. */
+	for (size_t i = location_count > 0 ? defined : 0; i < end; i++)
+		location_at[i] = (uint8_t)location_count;
+	defined = end;
 	locations[location_count++] =
 		(struct location){ .at = at, .size = (uint8_t)size, .writer = writer, .name = name };
+	/* After the last: none. */
+	memset(location_at + end, (int)location_count, SPAN - end);
 }
 
 static void learn(struct knowledge *k, const struct knowledge *more)
 {
-	for (unsigned i = 0; i < location_count; i++)
-		if (k->view[i] < more->view[i])
-			k->view[i] = more->view[i];
+	for (unsigned i = 0; i < MAX_LOCATIONS; i++)
+		k->view[i] = k->view[i] < more->view[i] ? more->view[i] : k->view[i];
 	for (int i = 0; i <= MAX_THREADS; i++)
-		if (k->clock[i] < more->clock[i])
-			k->clock[i] = more->clock[i];
+		k->clock[i] = k->clock[i] < more->clock[i] ? more->clock[i] : k->clock[i];
 }
 
-/* The first location that ends after `at`; they are defined in the order of addresses. */
+/* The first location that ends after `at`. */
 static unsigned location_from(const uint8_t *at)
 {
-	unsigned low = 0, high = location_count;
-
-	while (low < high) {
-		unsigned middle = (low + high) / 2;
-
-		if (locations[middle].at + locations[middle].size <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	if (location_count == 0 || at < locations[0].at)
+		return 0;
+	return (size_t)(at - locations[0].at) < SPAN ? location_at[at - locations[0].at] : location_count;
 }
 
 /* The next location of a range, or NULL; a location is accessed whole. */
@@ -265,7 +267,9 @@ static struct message *append(struct location *l, uint64_t value, const struct k
 
 	if (message_count == MAX_MESSAGES || l->messages == MAX_HISTORY)
 		abort();
-	*m = (struct message){ .value = value, .thread = (uint8_t)thread };
+	m->value = value;
+	m->thread = (uint8_t)thread;
+	m->done = false;
 	l->history[l->messages++] = (uint16_t)message_count++;
 	if (current) {
 		m->clock = ++current->now.clock[thread];
@@ -273,6 +277,9 @@ static struct message *append(struct location *l, uint64_t value, const struct k
 		m->known = *known;
 		m->known.view[l - locations] = (uint8_t)(l->messages - 1);
 		EXPLAIN("  %-9s %s = %llu\n", current->name, l->name, (unsigned long long)value);
+	} else {
+		m->clock = 0;
+		m->known = (struct knowledge){ 0 };
 	}
 	return m;
 }
@@ -681,9 +688,6 @@ static struct message *store_message(struct location *l, uint64_t value, int ord
 	if (releases(order))
 		all_done();
 	m = append(l, value, releases(order) ? &current->now : &current->released);
-	/* What it hands on: its own clock, too. */
-	if (releases(order))
-		m->known = current->now;
 	if (order == __ATOMIC_SEQ_CST)
 		sequential[l - locations] = (uint8_t)(l->messages - 1);
 	return m;

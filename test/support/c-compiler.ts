@@ -71,7 +71,7 @@ export function buildInstrumented(output: string, instrumented: string, plain: s
   const common = ["-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-tsan"];
   const steps = [
     [...common, "-O1", "-fsanitize=thread", "-c", instrumented, "-o", `${output}.code.o`],
-    [...common, "-O2", "-c", plain, "-o", `${output}.plain.o`],
+    [...common, "-O3", "-c", plain, "-o", `${output}.plain.o`],
     [`${output}.code.o`, `${output}.plain.o`, "-o", output],
   ];
   for (const step of steps) {
