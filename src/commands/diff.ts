@@ -100,7 +100,9 @@ export function diff(before: string, after: string, options: DiffOptions): numbe
         `${index === 0 ? "before" : "after "}  ${path}: ${many(pass.events, "event")} in ${durationText(pass.seconds * 1e9)}`,
         ...lossLines(pass.losses, colours),
       ]);
-      out.write(`${[...lines, "", ...diffTable(pairs, colours)].join("\n")}\n`);
+      const none = `${a.pass.filter.isEmpty ? "no events" : "no event passes the filter"} in either`;
+      const table = pairs.length === 0 ? [none] : diffTable(pairs, colours);
+      out.write(`${[...lines, "", ...table].join("\n")}\n`);
     }
     out.flush();
   } catch (error) {
@@ -167,7 +169,6 @@ function pairJson(pair: Pair): Readonly<Record<string, unknown>> {
 }
 
 function diffTable(pairs: readonly Pair[], { eventName, warning }: Palette): string[] {
-  if (pairs.length === 0) return ["no event passes the filter in either"];
   const right = (head: string): { head: string; right: true } => ({ head, right: true });
   const columns = (["count", "mean", "p50", "p99"] as const).flatMap((head) => [
     right(head),

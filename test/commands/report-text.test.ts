@@ -371,6 +371,10 @@ test.each<readonly [args: string[], status: number, message: string]>([
 test("traces that are empty, have no times, or are cut and damaged", async () => {
   writeTrace(join(place.dir, "empty"), { metadata: HEAD });
   expect(await text("report", "empty")).toBe("empty: 0 events\nno events\n");
+  expect(await text("diff", "empty", "empty")).toEndWith("\n\nno events in either\n");
+  expect(await text("diff", "before", "after", "-e", "x")).toEndWith(
+    "\n\nno event passes the filter in either\n",
+  );
   expect(await text("graph", "empty")).toBe("no span passes among 0 events\n");
   expect((await cli(place, ["hist", "empty", "x"])).stderr).toContain("no span x");
 
