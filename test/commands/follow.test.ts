@@ -162,3 +162,15 @@ test("BUN_OPTIONS of the user's own reach the children without the recorder's", 
   const { stdout } = await cli(place, ["record", "--no-follow", "app.ts", "1"], { BUN_OPTIONS: own });
   expect(stdout).toBe(["1", "2"].map((n) => `${n} true ${own} [ "${own}" ]\n`).join(""));
 });
+
+test("with --no-follow a child that is given an environment has that one, and no other", async () => {
+  await using place = new Place();
+  writeFileSync(
+    join(place.dir, "app.ts"),
+    `const print = "console.log(process.env.GIVEN, process.env.NOT_GIVEN)";
+    for (const env of [undefined, { GIVEN: "1" }])
+      Bun.spawnSync([process.execPath, "-e", print], { stdout: "inherit", env });`,
+  );
+  const { stdout } = await cli(place, ["record", "--no-follow", "app.ts"], { NOT_GIVEN: "2" });
+  expect(stdout).toBe("undefined 2\n1 undefined\n");
+});
