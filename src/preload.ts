@@ -5,7 +5,6 @@
  * traced process, main thread and Workers. Must never be the reason that a program
  * does not run.
  */
-import { prepareChildren } from "./instrument/children.ts";
 import { instrument } from "./instrument/index.ts";
 import { nameThread } from "./record/name.ts";
 import { openRecordedSession, openSessionSync, sessionWasOpened, warnOnce } from "./record/session.ts";
@@ -18,9 +17,8 @@ try {
     if (settings) openRecordedSession(settings);
     else openSessionSync();
   }
-  prepareChildren(settings);
   nameThread(Bun.isMainThread ? "main" : workerName());
-  instrument(import.meta.path);
+  instrument(import.meta.path, settings);
 } catch (error) {
   warnOnce(error instanceof Error ? error.message : String(error));
 }

@@ -1,8 +1,8 @@
 /**
  * Programs that a traced program starts. What makes them record themselves, too, is
  * what they inherit of the environment: one that gets another environment is left
- * alone, and with `record --no-follow` so are all. Called by the preload, in every
- * traced thread.
+ * alone, and with `record --no-follow` so are all. Listed in
+ * index.ts; works in every traced thread.
  */
 import { type RecordSettings, SETTINGS_VARIABLE } from "../record/settings.ts";
 import { type Callable, replace, wrap } from "./wrap.ts";
@@ -12,7 +12,7 @@ import { type Callable, replace, wrap } from "./wrap.ts";
  * @param settings undefined: not run by `record`, or in a Worker of a program whose
  * children are left alone.
  */
-export function prepareChildren(settings: RecordSettings | undefined): void {
+export function instrumentChildren(_preload: string, settings: RecordSettings | undefined): void {
   if (settings) hidePreload(settings);
   if (settings?.follow === false || process.env[SETTINGS_VARIABLE] === "") leaveAlone(settings);
 }

@@ -3,6 +3,8 @@
  * listed here once. Called by the preload, in every traced thread, before the
  * program's first line.
  */
+import type { RecordSettings } from "../record/settings.ts";
+import { instrumentChildren } from "./children.ts";
 import { instrumentFetch } from "./fetch.ts";
 import { instrumentNodeHttp } from "./node-http.ts";
 import { instrumentProcess } from "./process.ts";
@@ -11,9 +13,10 @@ import { instrumentSqlite } from "./sqlite.ts";
 import { instrumentWorkers } from "./worker.ts";
 
 /** Instruments one thing in the calling thread; must leave the program's behaviour as it is. */
-export type Instrument = (preload: string) => void;
+export type Instrument = (preload: string, settings: RecordSettings | undefined) => void;
 
 const instruments: readonly Instrument[] = [
+  instrumentChildren,
   instrumentProcess,
   instrumentWorkers,
   instrumentServe,
@@ -29,13 +32,14 @@ const DONE = Symbol.for("buntrace.instrumented.1");
  * Instruments everything, once a thread; one that fails must not keep the others, or
  * the program, from running.
  * @param preload path of the preload, for Workers.
+ * @param settings what `buntrace record` handed over, if it did.
  */
-export function instrument(preload: string): void {
+export function instrument(preload: string, settings?: RecordSettings): void {
   if (DONE in globalThis) return;
   Object.defineProperty(globalThis, DONE, { value: true });
   for (const install of instruments) {
     try {
-      install(preload);
+      install(preload, settings);
     } catch {
       // Its events are missing; nothing else is.
     }
