@@ -1,5 +1,5 @@
 /**
- * The shim under the sanitizers, without Bun around it: threads that come and go at
+ * The shim under the sanitizers, and as arm64's code under qemu, without Bun around it: threads that come and go at
  * once (threads.c), with a consumer beside them. Each thread's events are all there,
  * and rings are used again.
  */
@@ -8,8 +8,9 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { eventBlock, metadataHead } from "../../src/ctf/metadata-writer.ts";
-import { newHeader } from "../../src/record/session-file.ts";
+import { newHeader, SESSION_OFFSETS } from "../../src/record/session-file.ts";
 import { readTrace } from "../support/babeltrace.ts";
+import { compile, TARGETS } from "../../shim/build.ts";
 import { buildProgram, type Sanitizer, shimSource } from "../support/c-compiler.ts";
 import { expectGoodPackets } from "../support/packet-rules.ts";
 import { onlyTrace } from "../support/packets.ts";
@@ -28,7 +29,7 @@ const ROUNDS = 3;
 const EVENTS = 2000;
 
 /** What TypeScript hands to the shim, as files for the program. */
-function handOver(dir: string): void {
+function handOver(dir: string, consumerPath: string): void {
   for (const name of ["sessions", "trace"]) mkdirSync(join(dir, name), { mode: 0o700, recursive: true });
   const uuid = crypto.getRandomValues(new Uint8Array(16));
   const { before, after } = metadataHead(uuid, { domain: "ust", program: "threads" });
@@ -51,7 +52,7 @@ function handOver(dir: string): void {
       blockTimeoutMs: 60_000,
       uuid,
       program: "threads",
-      consumerPath: join(binariesDir(), "buntrace-consumer"),
+      consumerPath,
       enable: [],
       recorder: 0,
       limits: { maxSize: 0, whenFull: "stop", rotateSize: 0, rotatePeriod: 0, maxChunks: 0 },
@@ -59,14 +60,43 @@ function handOver(dir: string): void {
   );
 }
 
-test.each<[Sanitizer]>([["address"], ["thread"]])(
-  "threads that come and go, %s sanitizer",
-  async (sanitizer) => {
+/** Builds the program for arm64, and a consumer that the emulator runs. @returns how each is run. */
+function buildForArm64(dir: string): { command: string[]; consumer: string } {
+  const target = TARGETS.find((one) => one.name === "linux-arm64");
+  if (!target) throw new Error("no target linux-arm64");
+  const flags = ["-target", target.program, "-std=gnu11", "-O2", "-static", "-pthread"];
+  const [program, consumer, script] = ["threads", "consumer", "consumer.cjs"].map((name) => join(dir, name));
+  compile(program!, [...flags, ...SOURCES]);
+  compile(consumer!, [...flags, shimSource("consumer.c")]);
+  // The emulator shows a program another start of itself, in /proc/self/stat, than everybody sees.
+  writeFileSync(
+    script!,
+    `#!${process.execPath}
+    const [path] = process.argv.slice(2);
+    const { openSync, readFileSync, writeSync } = require("node:fs");
+    const stat = readFileSync("/proc/" + /(\\d+)-[^/]*$/.exec(path)[1] + "/stat", "latin1");
+    const start = new BigUint64Array([BigInt(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19])]);
+    writeSync(openSync(path, "r+"), start, 0, 8, ${SESSION_OFFSETS.process_start});
+    Bun.spawnSync(["qemu-aarch64", ${JSON.stringify(consumer)}, path]);`,
+    { mode: 0o755 },
+  );
+  return { command: ["qemu-aarch64", program!], consumer: script! };
+}
+
+function build(dir: string, how: Sanitizer | "arm64"): { command: string[]; consumer: string } {
+  if (how === "arm64") return buildForArm64(dir);
+  const program = join(dir, "threads");
+  buildProgram(program, SOURCES, how);
+  return { command: [program], consumer: join(binariesDir(), "buntrace-consumer") };
+}
+
+test.each<[Sanitizer | "arm64"]>([["address"], ["thread"], ["arm64"]])(
+  "threads that come and go: %s",
+  async (how) => {
     await using place = new Place();
-    const program = join(place.dir, "threads");
-    buildProgram(program, SOURCES, sanitizer);
-    handOver(place.dir);
-    const running = Bun.spawn([program, place.dir, String(THREADS), String(ROUNDS), String(EVENTS)], {
+    const { command, consumer } = build(place.dir, how);
+    handOver(place.dir, consumer);
+    const running = Bun.spawn([...command, place.dir, String(THREADS), String(ROUNDS), String(EVENTS)], {
       stdout: "pipe",
       stderr: "pipe",
     });
