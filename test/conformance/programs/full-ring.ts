@@ -14,7 +14,8 @@ const event = provider("test").tracepoint("event", [
 // 4 bytes of header, 4 of number, and the final NUL.
 const text = "x".repeat(64 - 9);
 const session = await openSession();
-const consumer = await waitFor("the consumer", () => session.info()?.consumerPid);
+// 0 until there is one; a signal to 0 goes to the whole group.
+const consumer = await waitFor("the consumer", () => session.info()?.consumerPid || undefined);
 process.kill(consumer, "SIGSTOP");
 await waitFor("the consumer to stop", () => processState(consumer) === "T");
 for (let n = 0; n < count; n++) event(n, text);
