@@ -22,7 +22,11 @@ const CLI = join(import.meta.dirname, "../src/cli.ts");
 /** Runs a process to its end. @returns seconds, and megabytes of memory. @throws Error when it fails */
 async function timed(...command: string[]): Promise<{ seconds: number; megabytes: number }> {
   const start = performance.now();
-  const child = Bun.spawn([process.execPath, ...command], { stdout: "ignore", stderr: "pipe" });
+  const child = Bun.spawn([process.execPath, ...command], {
+    env: process.env, // as it is now
+    stdout: "ignore",
+    stderr: "pipe",
+  });
   const [errors, status] = await Promise.all([child.stderr.text(), child.exited]);
   if (status !== 0) throw new Error(errors);
   const seconds = (performance.now() - start) / 1000;

@@ -41,6 +41,7 @@ async function start(name: string, dir: string): Promise<{ port: string; stop: (
   const app = join(import.meta.dirname, "programs/server.ts");
   mkdirSync(dir);
   const server = Bun.spawn(["taskset", "-c", String(SERVER_CORE), process.execPath, app, name, dir], {
+    env: process.env, // as it is now
     stdout: "pipe",
     stderr: "inherit",
   });

@@ -34,12 +34,19 @@ export function sessionDirOf(dir: string): string {
   return join("/dev/shm", basename(dir));
 }
 
-/** Runs `use` with a directory, made in `where`, that is removed afterwards, and its sessions too. */
+/**
+ * Runs `use` with a directory, made in `where`, that is removed afterwards, and its sessions too: they lie there unless
+ * the bench says otherwise, those of children that get this process's environment as well.
+ */
 export async function withTempDir<R>(use: (dir: string) => Promise<R>, where: string = tmpdir()): Promise<R> {
   const dir = mkdtempSync(join(where, "buntrace-bench-"));
+  const before = process.env["BUNTRACE_SESSION_DIR"];
+  process.env["BUNTRACE_SESSION_DIR"] = sessionDirOf(dir);
   try {
     return await use(dir);
   } finally {
+    if (before === undefined) delete process.env["BUNTRACE_SESSION_DIR"];
+    else process.env["BUNTRACE_SESSION_DIR"] = before;
     rmSync(dir, { recursive: true, force: true });
     rmSync(sessionDirOf(dir), { recursive: true, force: true });
   }
