@@ -6,7 +6,6 @@
  * does not run.
  */
 import { instrument } from "./instrument/index.ts";
-import { nameThread } from "./record/name.ts";
 import { openRecordedSession, openSessionSync, sessionWasOpened, warnOnce } from "./record/session.ts";
 import { settingsFromEnvironment } from "./record/settings.ts";
 
@@ -17,14 +16,7 @@ try {
     if (settings) openRecordedSession(settings);
     else openSessionSync();
   }
-  nameThread(Bun.isMainThread ? "main" : workerName());
   instrument(import.meta.path, settings);
 } catch (error) {
   warnOnce(error instanceof Error ? error.message : String(error));
-}
-
-/** A Worker's own name (`new Worker(file, { name })`), where it has one. */
-function workerName(): string {
-  const { name } = globalThis as { name?: unknown };
-  return typeof name === "string" && name !== "" ? name : "worker";
 }

@@ -5,6 +5,7 @@
  */
 import { metadataHead } from "../ctf/metadata-writer.ts";
 import { parseRules } from "./glob.ts";
+import { nameThread } from "./name.ts";
 import { address, cString, ERROR_BYTES, type Native, textOf, viewOf } from "./native.ts";
 import {
   HEADER_BYTES,
@@ -36,7 +37,7 @@ const PATH_BYTES = 1024;
 /** Longer names of programs are cut: they become parts of file names. */
 const MAX_PROGRAM_NAME = 64;
 
-/** An open recording. Close it, or let the process end: either way nothing emitted is lost. */
+/** An open recording, opened or joined. Close it, or let the process end: either way nothing emitted is lost. */
 export interface Session extends AsyncDisposable {
   /** False where nothing is recorded: an unsupported platform. */
   readonly recording: boolean;
@@ -79,7 +80,8 @@ export function warnOnce(text: string): void {
 
 /**
  * Opens a session, or joins the one that is open in this process (under
- * `buntrace record`, or in a Worker). Where the platform is not supported it warns
+ * `buntrace record`, in a Worker, or because it was opened before): then the options have no
+ * effect, which it warns of once where they ask for another output or mode. Where the platform is not supported it warns
  * once and returns a session that records nothing.
  * @throws Error with one line when an option, the output or the session directory is not usable.
  */
@@ -91,7 +93,10 @@ export function openSessionSync(options: SessionOptions = {}): Session {
     warnOnce(loaded);
     return handle(undefined, false);
   }
-  if (attachThread(loaded)) return handle(current(), false);
+  if (attachThread(loaded)) {
+    warnOfOther(options, current());
+    return handle(current(), false);
+  }
   // Required here: a program under `record` must not wait for node:fs to load.
   const { prepareOutput, prepareSnapshots } = require("./output.ts") as typeof import("./output.ts");
   const output =
@@ -104,6 +109,22 @@ export function openSessionSync(options: SessionOptions = {}): Session {
   attachThread(loaded);
   takeSnapshotsOnError(snapshots);
   return handle(current(), true);
+}
+
+let warnedOfOther = false;
+
+/** One line where a program asks for another session than the one it joins; what `record` was asked for comes first. */
+function warnOfOther({ output, mode }: SessionOptions, open: OpenSession | undefined): void {
+  if (!open || warnedOfOther || open.header.readUInt32LE(SESSION_OFFSETS.recorder) !== 0) return;
+  const { traceDir, mode: own } = readHeader(open.header);
+  const { dirname, resolve } = require("node:path") as typeof import("node:path");
+  const isOther =
+    output !== undefined && (open.toDisk ? resolve(output) !== dirname(traceDir) : output !== "null");
+  if (!isOther && (mode === undefined || mode === own)) return;
+  warnedOfOther = true;
+  console.error(
+    `buntrace: openSession joins the session that is open in this process, output ${open.toDisk ? dirname(traceDir) : "null"}, mode ${own}`,
+  );
 }
 
 /** As {@link openSessionSync}; for `await using`. */
@@ -161,12 +182,19 @@ export function attachThread(loaded: Native): boolean {
     loaded,
     (name, level) => header[SESSION_OFFSETS.enable] === 0 || parseRules(readRules(header))(name, level),
   );
+  nameThread(Bun.isMainThread ? "main" : workerName());
   thread.session = {
     native: loaded,
     header,
     toDisk: header.readUInt32LE(SESSION_OFFSETS.output) === 0,
   } satisfies OpenSession;
   return true;
+}
+
+/** A Worker's own name (`new Worker(file, { name })`), where it has one. */
+function workerName(): string {
+  const { name } = globalThis as { name?: unknown };
+  return typeof name === "string" && name !== "" ? name : "worker";
 }
 
 /** Makes the trace directory with its metadata and the session file, and starts the consumer. */
@@ -231,7 +259,7 @@ function programName(): string {
   const path = script === undefined || script.startsWith("/$bunfs/") ? process.execPath : script;
   const name = path
     .slice(path.lastIndexOf("/") + 1)
-    .replace(/\.[cm]?[jt]sx?$/, "")
+    .replace(/\.(?:[cm]?[jt]sx?|exe)$/, "")
     .replace(/[^A-Za-z0-9._-]/g, "_")
     .replace(/^\.+/, "_");
   return name.slice(0, MAX_PROGRAM_NAME) || "bun";

@@ -125,6 +125,12 @@ describe("the program", () => {
     expect(await ticks(place, "t2")).toEqual(upTo(4));
   });
 
+  test("may be bun's own: bun -e, whose trace has bun's name", async () => {
+    await using place = new Place();
+    expect((await cli(place, ["record", "bun", "-e", "1"])).stderr).toMatch(/^buntrace: \d+ events/);
+    expect(readdirSync(join(place.dir, "buntrace.data"))).toEqual([expect.stringMatching(/^bun-\d+$/)]);
+  });
+
   test("may be an executable made by bun build --compile", async () => {
     await using place = new Place();
     const name = program(place, EMIT);

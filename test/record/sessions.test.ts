@@ -2,17 +2,17 @@
  * Sessions: their options, what is enabled, opening, joining, closing and opening
  * again, Workers, and what the trace holds at every moment in between.
  */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { appendFileSync, readFileSync, readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 
-import { flush, openSession, provider, type SessionOptions } from "../../src/index.ts";
+import { flush, nameThread, openSession, provider, type SessionOptions } from "../../src/index.ts";
 import { readTrace } from "../support/babeltrace.ts";
 import { onlyTrace, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
 import { consumersOf, waitFor } from "../support/processes.ts";
 import { recordHere } from "../support/record-here.ts";
-import { runJson } from "../support/run.ts";
+import { run, runJson } from "../support/run.ts";
 
 setDefaultTimeout(120_000);
 
@@ -145,9 +145,29 @@ test("a session closed at once is complete, and closing it again does nothing", 
   }
 });
 
+test("the main thread is called main until the program names it", async () => {
+  const { events } = await recordHere(async () => {
+    point(0);
+    await flush();
+    nameThread("mine");
+    point(1);
+  });
+  expect(events.map(({ threadName }) => threadName)).toEqual(["main", "mine"]);
+});
+
 test("a second openSession joins the first; only the first one's close ends it", async () => {
+  const warnings = spyOn(console, "error").mockImplementation(() => {});
   const { events } = await recordHere(async (session, place) => {
+    await openSession({ output: place.output, mode: "discard", enable: ["other:*"] });
+    expect(warnings).not.toHaveBeenCalled();
     const joined = await openSession({ output: join(place.dir, "elsewhere") });
+    await openSession({ mode: "block" });
+    // Once.
+    expect(warnings.mock.calls).toEqual([
+      [
+        `buntrace: openSession joins the session that is open in this process, output ${place.output}, mode discard`,
+      ],
+    ]);
     expect([joined.recording, joined.traceDir]).toEqual([true, session.traceDir ?? ""]);
     point(1);
     await joined.close();
@@ -156,6 +176,7 @@ test("a second openSession joins the first; only the first one's close ends it",
     await joined.flush();
     expect(joined.info()?.recordsWritten).toBe(2n);
   });
+  warnings.mockRestore();
   expect(events.map(({ fields }) => fields["n"])).toEqual([1, 2]);
 });
 
@@ -255,10 +276,14 @@ test("a thread that emits nothing leaves no stream; a Worker that joins has its 
 
 test("a session that a Worker opens is the process's: it outlives the Worker", async () => {
   await using place = new Place();
-  const result = (await runJson(place, join(PROGRAMS, "worker-first.ts"), {
+  const { stdout, stderr } = await run(place, join(PROGRAMS, "worker-first.ts"), {
     args: [place.output],
     traced: false,
-  })) as { pid: number };
+  });
+  expect(stderr).toBe(
+    `buntrace: openSession joins the session that is open in this process, output ${place.output}, mode discard\n`,
+  );
+  const result = JSON.parse(stdout) as { pid: number };
   expect(result).toMatchObject({ recording: true });
   expect(readdirSync(place.dir)).toEqual(["trace"]);
   const events = await readTrace(place.output);
