@@ -70,10 +70,11 @@ class Round {
     return consumersOf(this.place.sessionDir)[0];
   }
 
-  /** Sends a signal to a process that may be gone. */
+  /** Sends a signal to a process that may be gone; the program's id may be another's by then, which its handle knows. */
   signal(pid: number | undefined, name: NodeJS.Signals): void {
     try {
-      if (pid !== undefined) process.kill(pid, name);
+      if (pid === this.program.pid) this.program.kill(name);
+      else if (pid !== undefined) process.kill(pid, name);
     } catch {
       // It ended by itself.
     }
