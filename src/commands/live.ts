@@ -56,7 +56,7 @@ export function liveCommands(program: Command): void {
     .action(snapshot);
   command("recover", "finish the traces of programs that died together with their consumers")
     .argument("[pid]", "process id of one of them; default all", parsePid)
-    .option("--discard", "Remove the sessions that cannot be recovered; their events are lost")
+    .option("--discard", "remove the sessions that cannot be recovered; their events are lost")
     .action(recover);
 }
 
