@@ -270,7 +270,7 @@ test("a thread's name is in its packets, cut at a character boundary", async () 
     }
   });
   expect(events.map(({ threadName }) => threadName)).toEqual([
-    "",
+    "main",
     "worker 1",
     "ä".repeat(15),
     "x".repeat(31),
