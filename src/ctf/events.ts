@@ -1,5 +1,5 @@
 // Event records: one object an event, which its reader may keep. Made from batches; called by trace.ts and the commands.
-import type { EventScopes } from "./decoder.ts";
+import type { EventDecoder, EventScopes } from "./decoder.ts";
 import type { Fields } from "./objects.ts";
 import type { EventBatch, Stream } from "./stream.ts";
 import type { EventClass } from "./types.ts";
@@ -16,10 +16,14 @@ export interface EventRecord extends EventScopes {
   readonly packetContext: Fields | undefined;
 }
 
-/** The record of one event of a batch. */
-export function eventRecord(batch: EventBatch, at: number): EventRecord {
+/**
+ * The record of one event of a batch.
+ * @param decoder of the event's class, where not all of its fields are wanted.
+ */
+export function eventRecord(batch: EventBatch, at: number, decoder?: EventDecoder): EventRecord {
   const event = eventClassAt(batch, at);
-  const scopes = batch.decoder.objects(event)(batch.bytes, batch.view, batch.starts[at] ?? 0, batch.stored);
+  const decode = decoder ?? batch.decoder.objects(event);
+  const scopes = decode(batch.bytes, batch.view, batch.starts[at] ?? 0, batch.stored);
   return {
     name: event.name,
     time: eventTime(batch, at),

@@ -1,7 +1,7 @@
 // Event records with some of their fields only: where one field of millions of events is wanted, the others take most of the
 // time. Called by cursor.ts.
 import { type EventDecoder, scopesOf, type StreamDecoder } from "../ctf/decoder.ts";
-import { type EventRecord, eventClassAt, eventTime } from "../ctf/events.ts";
+import { type EventRecord, eventClassAt, eventRecord } from "../ctf/events.ts";
 import { ObjectSink } from "../ctf/objects.ts";
 import type { EventBatch } from "../ctf/stream.ts";
 import type { EventClass, Member } from "../ctf/types.ts";
@@ -23,17 +23,7 @@ export class PartialRecords {
       decoder = partialDecoder(batch.decoder, event, this.#names);
       this.#decoders.set(event, decoder);
     }
-    const scopes = decoder(batch.bytes, batch.view, batch.starts[at] ?? 0, batch.stored);
-    return {
-      name: event.name,
-      time: eventTime(batch, at),
-      event,
-      stream: batch.stream,
-      packetContext: batch.packet.context,
-      streamContext: scopes.streamContext,
-      context: scopes.context,
-      fields: scopes.fields,
-    };
+    return eventRecord(batch, at, decoder);
   }
 }
 
