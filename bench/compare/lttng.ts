@@ -45,6 +45,7 @@ export async function startLttng(dir: string): Promise<() => Promise<void>> {
       throw new Error(`${tool} is missing: apt-get install lttng-tools liblttng-ust-dev gcc libc6-dev`);
   mkdirSync(dir, { recursive: true });
   process.env[DIRECTORY] = dir;
+  process.env["LTTNG_HOME"] = dir; // or the current session is noted in the user's home
   process.env["LTTNG_UST_HOME"] = dir;
   process.env["LTTNG_RUNDIR"] = join(dir, "run");
   process.env["LTTNG_UST_REGISTER_TIMEOUT"] = "-1";
