@@ -9,16 +9,18 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { openTraces } from "../../src/ctf/index.ts";
+import { Lttng } from "../../test/support/lttng.ts";
 import { consumersOf, waitFor } from "../../test/support/processes.ts";
 import { bursts } from "../payloads.ts";
 import { cellToRun, flag, machine, runCells, sessionDirOf, small, table, withTempDir } from "../support.ts";
-import { built, lttngVersion, startLttng, withLttngSession } from "./lttng.ts";
 import { type Peer, peers } from "./peers.ts";
 
 const ROUNDS = small ? 1 : 3;
 /** A program in C, not in {@link peers}. */
 const LTTNG_C = "LTTng-UST from C";
 const LTTNG_FFI = "LTTng-UST through bun:ffi";
+/** 4 MiB a core: no burst overflows it. */
+const LTTNG_CHANNEL = ["--subbuf-size=1M", "--num-subbuf=4"];
 /** Makes a run as long as a test. */
 const scale = small ? 0.02 : 1;
 
@@ -74,7 +76,7 @@ function command(name: string, payload: string, dir: string, plan: Plan): string
     return [process.execPath, import.meta.path, "--write", name, payload, dir, JSON.stringify(plan)];
   const pauseMs = plan.pause === "settle" ? 20 : plan.pause;
   const numbers = [plan.bursts, plan.warmUp, plan.burst, pauseMs * 1000];
-  return [built("program"), payload, ...numbers.map(String), plan.end];
+  return [process.env["BENCH_LTTNG_PROGRAM"] ?? "", payload, ...numbers.map(String), plan.end];
 }
 
 /** Runs a peer to its end, and says what it took and left. */
@@ -94,8 +96,10 @@ async function measure(kind: string, name: string, payload: string): Promise<Rec
         throw new Error(`${name} ended with ${status}: ${errors}`);
     };
     const output = join(dir, peer.output);
-    if (name.startsWith("LTTng")) await withLttngSession(output, emit);
-    else await emit();
+    if (name.startsWith("LTTng")) {
+      const recording = { name: `bench-${process.pid}`, output, channel: LTTNG_CHANNEL, events: "bench:*" };
+      await new Lttng(process.env["LTTNG_HOME"]).record(recording, emit);
+    } else await emit();
     await waitFor("the consumer to finish", () => consumersOf(sessionDirOf(dir)).length === 0);
     const { found, bytes } = left(output, peer.mark);
     const emitted = plan.burst * (plan.bursts + plan.warmUp);
@@ -130,6 +134,21 @@ function streamFiles(dir: string): string[] {
   return readdirSync(dir, { recursive: true, withFileTypes: true })
     .filter((file) => file.isFile() && file.name !== "metadata" && !file.name.endsWith(".idx"))
     .map((file) => join(file.parentPath, file.name));
+}
+
+/** Builds what emits to LTTng. @returns what tells the cells where it is */
+async function buildLttng(lttng: Lttng): Promise<Record<string, string>> {
+  const source = join(import.meta.dirname, "lttng.c");
+  return {
+    BENCH_LTTNG_PROGRAM: await lttng.compile(source, "program", "-DPROGRAM"),
+    BENCH_LTTNG_LIBRARY: await lttng.compile(source, "liblttng-bench.so", "-fPIC", "-shared"),
+  };
+}
+
+/** The version, as `LTTng-UST 2.13.5`. */
+function lttngVersion(): string {
+  const found = Bun.spawnSync(["dpkg-query", "-W", "-f=${Version}", "liblttng-ust-dev"]).stdout.toString();
+  return `LTTng-UST ${found.replace(/-.*/, "")}`;
 }
 
 function versions(): string {
@@ -211,13 +230,11 @@ if (process.argv[2] === "--write") {
 } else {
   const only = flag("only") ?? process.argv.find((word) => word === "payloads" || word === "peers");
   await withTempDir(async (dir) => {
-    const stop = await startLttng(dir);
-    try {
-      console.log(`${machine()}; ${versions()}; medians of ${ROUNDS} rounds, each cell a fresh process\n`);
-      if (only !== "peers") await comparePayloads();
-      if (only !== "payloads") await comparePeers();
-    } finally {
-      await stop();
-    }
+    await using lttng = new Lttng(join(dir, "lttng"));
+    await lttng.start();
+    Object.assign(process.env, lttng.environment, await buildLttng(lttng));
+    console.log(`${machine()}; ${versions()}; medians of ${ROUNDS} rounds, each cell a fresh process\n`);
+    if (only !== "peers") await comparePayloads();
+    if (only !== "payloads") await comparePeers();
   });
 }

@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { openSession } from "../../src/index.ts";
 import { bursts, texts } from "../payloads.ts";
 import { sessionDirOf } from "../support.ts";
-import { built } from "./lttng.ts";
 
 /** A peer at work. */
 export interface Writer {
@@ -181,7 +180,7 @@ function openBinary(file: string): Writer {
 
 function openLttng(payload: string): Writer {
   const define = <const A extends FFIFunction["args"]>(args: A) => ({ args, returns: "void" }) as const;
-  const { symbols } = dlopen(built("library"), {
+  const { symbols } = dlopen(process.env["BENCH_LTTNG_LIBRARY"] ?? "", {
     emit_none: define([]),
     emit_i32: define(["i32"]),
     emit_two_f64: define(["f64", "f64"]),

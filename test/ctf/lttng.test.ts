@@ -16,7 +16,7 @@ let program = "";
 
 beforeAll(async () => {
   await lttng.start();
-  program = await lttng.compile(sources, "app");
+  program = await lttng.compile(join(sources, "app.c"), "app");
 });
 
 afterAll(async () => {
@@ -26,7 +26,9 @@ afterAll(async () => {
 test("with contexts, in several packets: the same text as babeltrace2's", async () => {
   const channel = ["--subbuf-size=16k", "--num-subbuf=64"];
   const contexts = ["vpid", "vtid", "procname", "pthread_id", "ip"];
-  const directory = await lttng.record("contexts", [program, "2000"], channel, contexts);
+  const directory = await lttng.record({ name: "contexts", channel, events: "app:*", contexts }, () =>
+    lttng.run(program, "2000"),
+  );
   const theirs = await theirText(directory);
   expect(theirs.stderr).toBe("");
   expect(ourText(directory)).toEqual({ text: theirs.text, problems: [] });
@@ -78,11 +80,9 @@ test("two snapshots of overwritten buffers, with packets in common and packets l
 });
 
 test("full buffers: as many discarded events as babeltrace2 reports", async () => {
-  const directory = await lttng.record(
-    "discarded",
-    [program, "50000"],
-    ["--subbuf-size=4k", "--num-subbuf=2", "--switch-timer=0"],
-    [],
+  const channel = ["--subbuf-size=4k", "--num-subbuf=2", "--switch-timer=0"];
+  const directory = await lttng.record({ name: "discarded", channel, events: "app:*" }, () =>
+    lttng.run(program, "50000"),
   );
   const { stderr } = await babeltrace(["--color=never", directory]);
   const theirs = [...stderr.matchAll(/Tracer discarded (\d+) events?/g)].map(([, count]) =>

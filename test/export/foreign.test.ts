@@ -77,13 +77,11 @@ function checkLogs(logs: readonly OtlpLog[], events: readonly EventRecord[]): vo
 test("LTTng's traces, with contexts", async () => {
   await using lttng = new Lttng();
   await lttng.start();
-  const program = await lttng.compile(join(import.meta.dirname, "../ctf/programs/lttng"), "app");
+  const program = await lttng.compile(join(import.meta.dirname, "../ctf/programs/lttng/app.c"), "app");
   const contexts = ["vpid", "vtid", "procname"];
-  const directory = await lttng.record(
-    "export",
-    [program, "100"],
-    ["--subbuf-size=16k", "--num-subbuf=64"],
-    contexts,
+  const channel = ["--subbuf-size=16k", "--num-subbuf=64"];
+  const directory = await lttng.record({ name: "export", channel, events: "app:*", contexts }, () =>
+    lttng.run(program, "100"),
   );
   const { perfetto, logs } = await checkAll(directory, join(root, "lttng.out"));
   expect(perfetto.instants).toHaveLength(2 * (100 + 10 + 1));

@@ -22,7 +22,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   await lttng.start();
-  program = await lttng.compile(join(import.meta.dir, "../spans/programs/lttng"), "app");
+  program = await lttng.compile(join(import.meta.dir, "../spans/programs/lttng/app.c"), "app");
   browser = await Browser.start();
 });
 
@@ -33,7 +33,9 @@ afterAll(async () => {
 
 /** Records with these contexts, and shows the page. */
 async function show(place: Place, name: string, contexts: readonly string[]): Promise<Page> {
-  const directory = await lttng.record(name, [program, String(COUNT)], CHANNEL, contexts);
+  const directory = await lttng.record({ name, channel: CHANNEL, events: "app:*", contexts }, () =>
+    lttng.run(program, String(COUNT)),
+  );
   const file = join(place.dir, "page.html");
   const { status, stderr } = await cli(place, ["open", directory, "--export", file]);
   expect([status, stderr]).toEqual([0, expect.stringMatching(/^buntrace: [\d,]+ events, a page of/)]);

@@ -22,7 +22,7 @@ let program = "";
 
 beforeAll(async () => {
   await lttng.start();
-  program = await lttng.compile(join(import.meta.dir, "programs/lttng"), "app");
+  program = await lttng.compile(join(import.meta.dir, "programs/lttng/app.c"), "app");
 });
 
 afterAll(async () => {
@@ -31,8 +31,14 @@ afterAll(async () => {
 
 const CHANNEL = ["--subbuf-size=64k", "--num-subbuf=16"];
 
+function record(name: string, contexts: readonly string[]): Promise<string> {
+  return lttng.record({ name, channel: CHANNEL, events: "app:*", contexts }, () =>
+    lttng.run(program, String(COUNT)),
+  );
+}
+
 test("with the context vtid: every pair, by thread, wherever the thread ran", async () => {
-  const directory = await lttng.record("threads", [program, String(COUNT)], CHANNEL, ["vtid", "procname"]);
+  const directory = await record("threads", ["vtid", "procname"]);
   const set = openTraces(directory);
   const items = [...spanItems(set)];
   set.close();
@@ -65,7 +71,7 @@ test("with the context vtid: every pair, by thread, wherever the thread ran", as
 
 test("the streams of processors, without threads: nothing is paired, and the report says what to do", async () => {
   await using place = new Place();
-  const directory = await lttng.record("no-threads", [program, String(COUNT)], CHANNEL, []);
+  const directory = await record("no-threads", []);
   const { stdout, stderr, status } = await cli(place, ["report", directory]);
   expect([stderr, status]).toEqual(["", 0]);
   const begins = COUNT * 2 + Math.ceil(COUNT / 3);
