@@ -238,9 +238,10 @@ describe("signals", () => {
       console.log("ready");
       setInterval(() => {}, 1e6);`,
     );
-    // A terminal of its own: script(1) makes one, and what it is given is typed into it.
+    // A terminal of its own: script(1) makes one, and what it is given is typed into it. With exec, or a
+    // shell that waits (sh does, bash does not) is of the foreground too, and dies of the Ctrl+C.
     const terminal = Bun.spawn(
-      ["script", "-qec", `${process.execPath} ${CLI} record app.ts 4`, "/dev/null"],
+      ["script", "-qec", `exec ${process.execPath} ${CLI} record app.ts 4`, "/dev/null"],
       {
         cwd: place.dir,
         env: { ...process.env, BUNTRACE_SESSION_DIR: place.sessionDir },
