@@ -9,35 +9,21 @@
  * heap.
  */
 #define _GNU_SOURCE
-#include <linux/futex.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 
-#include "clock.h"
+#include "lock.h"
 #include "open.h"
-#include "process.h"
+#include "removed.h"
 #include "snapshot.h"
-
-#define MS 1000000ull /* nanoseconds */
-
-/* Without pidfd (Linux before 5.3, or a filter that forbids it) the traced
- * process is looked up this often. */
-#define DEATH_POLL_NS (100 * MS)
+#include "wait.h"
 
 /* The first sample that refines the clock, and the factor between samples, up
  * to one a flush period. */
 #define FIRST_SAMPLE_NS (2 * MS)
 #define SAMPLE_FACTOR 4
-
-/* A write that failed is tried again this often; once the application is dead,
- * for this long, after which the session file is left for `buntrace recover`. */
-#define RETRY_NS (100 * MS)
-#define GRACE_NS (10000 * MS)
 
 /* After new events are switched off, a thread may still be in the middle of
  * one: microseconds, unless the processor is taken from it. */
@@ -45,62 +31,6 @@
 
 /* The longest flush period of settings.ts; what a damaged file says is cut to it. */
 #define MOST_PERIOD_NS (86400000 * MS)
-
-struct consumer {
-	struct bt_trace trace;
-	const char *path;
-	int file;    /* the session file: rings are mapped as they appear */
-	int signals; /* signalfd */
-	int process; /* pidfd, or -1 */
-	struct bt_stream streams[BT_MAX_RINGS];
-	char trace_dir[sizeof((struct bt_session *)0)->trace_dir]; /* as it was when we started */
-	int metadata;       /* open: it can be written again where somebody removes it */
-	bool removal_noted; /* of the trace directory that is open */
-	uint32_t mapped;
-	uint32_t seen; /* rings there were when they were last mapped: not all may be there */
-	uint8_t *copy; /* overwrite mode: room for a sub-buffer */
-};
-
-static uint64_t now_ns(void)
-{
-	return bt_kernel_ns(CLOCK_MONOTONIC);
-}
-
-static void sleep_ns(uint64_t ns)
-{
-	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
-
-	nanosleep(&t, NULL);
-}
-
-/*
- * The lock.
- */
-
-/* The kernel marks a robust futex's word when its holder dies, however it dies
- * (set_robust_list(2), Documentation/locking/robust-futex-ABI.rst). */
-static struct {
-	struct robust_list_head head;
-	struct robust_list entry;
-} robust;
-
-/* Takes the consumer's place in the session. False: another one has it. */
-static bool take_lock(struct bt_session *s)
-{
-	uint32_t word = atomic_load(&s->consumer_lock);
-	uint32_t me = (uint32_t)syscall(SYS_gettid);
-
-	robust.entry.next = &robust.head.list;
-	robust.head.list.next = &robust.entry;
-	robust.head.futex_offset = (long)((char *)&s->consumer_lock - (char *)&robust.entry);
-	robust.head.list_op_pending = NULL;
-	syscall(SYS_set_robust_list, &robust.head, sizeof robust.head);
-	/* After a crash of the whole machine nobody has marked the word. */
-	while (word == 0 || (word & BT_OWNER_DIED) || !bt_is_consumer(word))
-		if (atomic_compare_exchange_weak(&s->consumer_lock, &word, me))
-			return true;
-	return false;
-}
 
 /* Maps the rings that were made since the last look. */
 static void map_rings(struct consumer *c)
@@ -192,110 +122,6 @@ static int drain_ring(struct consumer *c, struct bt_stream *stream, enum bt_exte
 	return 0;
 }
 
-/*
- * Directories that somebody removes.
- */
-
-static bool is_removed(int dir)
-{
-	struct stat st;
-
-	return dir >= 0 && fstat(dir, &st) == 0 && st.st_nlink == 0;
-}
-
-/* Writes a copy of the metadata, which we have open, as `name` in `dir`. */
-static int copy_metadata(const struct consumer *c, int dir, const char *name)
-{
-	uint64_t left = atomic_load(&c->trace.session->metadata_size);
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
-	char text[4096];
-	off_t at = 0;
-	int error = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (left > 0 && error == 0) {
-		ssize_t n = pread(c->metadata, text, left < sizeof text ? left : sizeof text, at);
-
-		if (n <= 0)
-			break;
-		if (write(fd, text, (size_t)n) != n)
-			error = errno ? -errno : -ENOSPC;
-		at += n;
-		left -= (uint64_t)n;
-	}
-	close(fd);
-	return error;
-}
-
-/* Gives a directory the metadata of the trace: the file itself where a chunk still
- * has it, else a copy, whole at once. Returns 0 or -errno. */
-static int put_metadata(struct consumer *c, int dir)
-{
-	char path[32];
-	int error, fd;
-
-	snprintf(path, sizeof path, "/proc/self/fd/%d", c->metadata);
-	if (linkat(AT_FDCWD, path, dir, "metadata", AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST)
-		return 0;
-	error = copy_metadata(c, dir, ".metadata");
-	if (error == 0 && renameat(dir, ".metadata", dir, "metadata") != 0)
-		error = -errno;
-	if (error != 0)
-		return error;
-	fd = openat(dir, "metadata", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0) {
-		close(c->metadata);
-		c->metadata = fd;
-	}
-	return 0;
-}
-
-/* Makes the trace directory again, in the output directory, which must be there.
- * Returns 0 or -errno. */
-static int make_trace_again(struct consumer *c)
-{
-	int dir, error;
-
-	if (mkdir(c->trace_dir, 0777) != 0 && errno != EEXIST)
-		return -errno;
-	dir = open(c->trace_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return -errno;
-	error = put_metadata(c, dir);
-	if (error != 0) {
-		close(dir);
-		return error;
-	}
-	close(c->trace.dir);
-	c->trace.dir = dir;
-	c->removal_noted = false;
-	return 0;
-}
-
-/* Where somebody has removed the trace directory or that of the chunk: goes on in a
- * new one. What was in it counts as dropped. Returns 0, or -errno where it cannot be
- * made. */
-static int mend_trace(struct consumer *c)
-{
-	struct bt_trace *trace = &c->trace;
-	bool gone = is_removed(trace->dir), in_it;
-	int error;
-
-	if (!gone && !is_removed(trace->chunk_dir))
-		return 0;
-	in_it = bt_chunks(trace->session)->number == 0 || !bt_rotates(trace->session);
-	/* Once: until it can be made again, everything stays in the rings. */
-	if (in_it ? !c->removal_noted : is_removed(trace->chunk_dir)) {
-		bt_begin_anew(trace);
-		bt_close_chunk(trace);
-		c->removal_noted = gone;
-	}
-	error = gone ? make_trace_again(c) : 0;
-	atomic_store(&trace->session->write_errno, (uint32_t)-error);
-	return error;
-}
-
 /* Drains all rings. Returns 0, or -errno of the last failure. */
 static int drain_all(struct consumer *c, enum bt_extent extent)
 {
@@ -313,136 +139,9 @@ static int drain_all(struct consumer *c, enum bt_extent extent)
 	return error;
 }
 
-/* Whether any ring has a closed sub-buffer to write. */
-static bool work_left(struct consumer *c)
-{
-	const struct bt_session *s = c->trace.session;
-
-	if (atomic_load_explicit(&s->ring_count, memory_order_acquire) != c->seen)
-		return true;
-	for (uint32_t i = 0; i < c->mapped && s->mode != BT_OVERWRITE; i++) {
-		struct bt_ring *ring = c->streams[i].ring;
-		struct bt_run run;
-
-		if (bt_get(ring, s->sub_buffer_size, s->sub_buffers,
-			   &ring->progress[ring->current & 1], false, &run) == BT_RUN)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The clock.
- */
-
-/* Opens the metadata. -1: it is not there, or no file; a pipe of that name is not
- * waited for. */
-static int open_metadata(const struct consumer *c, struct stat *st)
-{
-	int fd = c->trace.dir < 0 ? -1 : openat(c->trace.dir, "metadata", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-/* Writes frequency and offset, as known now, over their fixed-width places in
- * the metadata. Where the header does not name that place nothing is written. */
-static void refine_clock(struct consumer *c)
-{
-	const struct bt_session *s = c->trace.session;
-	struct bt_clock_pair pair = bt_clock_pair(s->clock);
-	char text[BT_CLOCK_TEXT_SIZE], there[BT_CLOCK_TEXT_SIZE];
-	struct stat st;
-	int length, fd;
-
-	if (s->clock != BT_CYCLES)
-		return;
-	length = bt_clock_text(text, s, bt_frequency(s, pair));
-	fd = open_metadata(c, &st);
-	if (fd < 0)
-		return;
-	/* The bytes are there already: this cannot run out of room. */
-	if (pread(fd, there, (size_t)length, (off_t)s->clock_text_at) == length &&
-	    memcmp(there, text, strlen("freq = ")) == 0 &&
-	    pwrite(fd, text, (size_t)length, (off_t)s->clock_text_at) != length)
-		atomic_store(&c->trace.session->write_errno, (uint32_t)errno);
-	close(fd);
-}
-
-/*
- * The traced process.
- */
-
-/* Whether the process is gone, by /proc: absent, a zombie, or another process
- * that got its id. */
-static bool process_gone(const struct bt_session *s)
-{
-	char pid[16], state = 'X';
-	uint64_t start;
-
-	snprintf(pid, sizeof pid, "%u", s->pid);
-	start = bt_process_stat(pid, &state);
-	return start == 0 || start != s->process_start || state == 'Z' || state == 'X';
-}
-
-static int open_process(const struct bt_session *s)
-{
-#ifdef SYS_pidfd_open
-	if (!getenv("BUNTRACE_NO_PIDFD")) /* for the test of the fallback */
-		return (int)syscall(SYS_pidfd_open, s->pid, 0);
-#endif
-	return -1;
-}
-
 /*
  * The loop.
  */
-
-struct events {
-	bool switched, left, finish, died;
-};
-
-/* Waits for a signal, the death of the process, or until `until`. */
-static struct events wait_events(struct consumer *c, uint64_t until)
-{
-	struct bt_session *s = c->trace.session;
-	struct pollfd fds[2] = { { c->signals, POLLIN, 0 }, { c->process, POLLIN, 0 } };
-	struct events got = { 0 };
-	struct signalfd_siginfo info;
-	uint64_t now;
-
-	bool stuck = atomic_load(&s->write_errno) != 0;
-
-	/* Sequentially consistent on both sides: either we see the sub-buffer
-	 * that was just closed, or its owner sees us asleep and sends a signal.
-	 * Stuck, we only wait for the time to try again. */
-	atomic_store_explicit(&s->asleep, !stuck, memory_order_seq_cst);
-	atomic_thread_fence(memory_order_seq_cst);
-	now = now_ns();
-	if (c->process < 0 && until > now + DEATH_POLL_NS)
-		until = now + DEATH_POLL_NS;
-	if (stuck && until > now + RETRY_NS)
-		until = now + RETRY_NS;
-	if ((stuck || !work_left(c)) && now < until) {
-		struct timespec t = { .tv_sec = (time_t)((until - now) / 1000000000u),
-				      .tv_nsec = (long)((until - now) % 1000000000u) };
-
-		ppoll(fds, c->process < 0 ? 1 : 2, &t, NULL);
-	} else {
-		poll(fds, c->process < 0 ? 1 : 2, 0);
-	}
-	atomic_store_explicit(&s->asleep, 0, memory_order_relaxed);
-	while (read(c->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-		got.switched |= info.ssi_signo == SIGUSR1;
-		got.left |= info.ssi_signo == SIGUSR2;
-		got.finish |= info.ssi_signo == SIGTERM;
-	}
-	got.died = c->process >= 0 ? (fds[1].revents & POLLIN) != 0 : process_gone(s);
-	return got;
-}
 
 static bool flush_asked(const struct bt_session *s)
 {
@@ -499,24 +198,6 @@ static void serve(struct consumer *c)
 			next_sample = now + sample_after;
 		}
 	}
-}
-
-/* Cuts off what a process that was killed has written of a declaration. */
-static void trim_metadata(struct consumer *c)
-{
-	struct bt_session *s = c->trace.session;
-	off_t whole = (off_t)atomic_load(&s->metadata_size);
-	struct stat st;
-	int fd;
-
-	if (whole <= 0)
-		return;
-	fd = open_metadata(c, &st);
-	if (fd < 0)
-		return;
-	if (st.st_size > whole && ftruncate(fd, whole) != 0)
-		atomic_store(&s->write_errno, (uint32_t)errno);
-	close(fd);
 }
 
 /* Whether a thread waits for room in its ring, in block mode. */
@@ -578,52 +259,73 @@ static int fail(const char *what, const char *path)
 	return 1;
 }
 
-/* Serves the session file `c->path` to its end. Returns the exit status. */
-static int consume(struct consumer *c)
+/* Opens the trace that session `s` is recorded into. Returns 0 or -errno. */
+static int open_trace(struct consumer *c, struct bt_session *s)
 {
-	struct bt_session *s;
-	const char *wrong, *name;
-	sigset_t mine;
+	const char *name;
 
-	/* Signals stay blocked from before the exec: none can kill us. */
-	sigfillset(&mine);
-	sigprocmask(SIG_SETMASK, &mine, NULL);
-	let_others_go_first();
-	wrong = bt_open_session(c->path, &c->file, &s);
-	if (wrong)
-		return fail(wrong, c->path);
-	if (!take_lock(s))
-		return fail("has a consumer already", c->path);
 	c->trace.session = s;
 	c->trace.chunk_dir = -1;
 	c->trace.cleared = bt_chunks(s)->oldest > 0 ? bt_chunks(s)->oldest - 1 : 0;
 	memcpy(c->trace_dir, s->trace_dir, sizeof c->trace_dir - 1);
 	name = strrchr(c->trace_dir, '/');
 	strcpy(c->trace.name, name ? name + 1 : c->trace_dir);
-	c->trace.dir = s->output == BT_TO_DISK ? open(c->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (s->output == BT_TO_DISK && c->trace.dir < 0)
-		return fail(strerror(errno), c->trace_dir);
-	c->metadata = c->trace.dir < 0 ? -1 :
-					openat(c->trace.dir, "metadata", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	c->trace.dir = c->metadata = -1;
+	if (s->output != BT_TO_DISK)
+		return 0;
+	c->trace.dir = open(c->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->trace.dir < 0)
+		return -errno;
+	c->metadata = openat(c->trace.dir, "metadata", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return 0;
+}
+
+/* Signals that are for us come through a descriptor; those that would kill us, and are
+ * for the traced process, stay blocked: Ctrl+C does not reach us. */
+static void take_signals(struct consumer *c)
+{
+	sigset_t mine;
+
 	sigemptyset(&mine);
 	sigaddset(&mine, SIGUSR1);
 	sigaddset(&mine, SIGUSR2);
 	sigaddset(&mine, SIGTERM);
-	if (s->mode == BT_OVERWRITE) {
-		c->copy = mmap(NULL, s->sub_buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (c->copy == MAP_FAILED)
-			return fail(strerror(errno), "memory for a sub-buffer");
-	}
 	c->signals = signalfd(-1, &mine, SFD_NONBLOCK | SFD_CLOEXEC);
-	c->process = open_process(s);
-	/* Everything else but these three must work as usual: Ctrl+C does not
-	 * reach us, SIGTERM finishes. */
 	sigaddset(&mine, SIGHUP);
 	sigaddset(&mine, SIGINT);
 	sigaddset(&mine, SIGQUIT);
 	sigaddset(&mine, SIGPIPE);
 	sigaddset(&mine, SIGXFSZ); /* a file at its limit is a failed write */
 	sigprocmask(SIG_SETMASK, &mine, NULL);
+}
+
+/* Serves the session file `c->path` to its end. Returns the exit status. */
+static int consume(struct consumer *c)
+{
+	struct bt_session *s;
+	const char *wrong;
+	sigset_t all;
+	int error;
+
+	/* Signals stay blocked from before the exec: none can kill us. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	let_others_go_first();
+	wrong = bt_open_session(c->path, &c->file, &s);
+	if (wrong)
+		return fail(wrong, c->path);
+	if (!take_lock(s))
+		return fail("has a consumer already", c->path);
+	error = open_trace(c, s);
+	if (error != 0)
+		return fail(strerror(-error), c->trace_dir);
+	if (s->mode == BT_OVERWRITE) {
+		c->copy = mmap(NULL, s->sub_buffer_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (c->copy == MAP_FAILED)
+			return fail(strerror(errno), "memory for a sub-buffer");
+	}
+	c->process = open_process(s);
+	take_signals(c);
 	/* The pidfd is of the traced process only if that is still there after it was
 	 * opened: its id may be another's by now. Without procfs there is no telling. */
 	if (!process_gone(s) || (c->process >= 0 && access("/proc/self/stat", R_OK) != 0))

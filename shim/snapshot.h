@@ -2,7 +2,7 @@
  * snapshot.h - what a ring holds now, written as a stream of its own, while its
  * owner runs on: the flight recorder's way out, in every mode.
  *
- * Included by consumer.c (the end of a session in overwrite mode) and by shim.c
+ * Included by consumer.c (the end of a session in overwrite mode) and by steer.c
  * (`session.snapshot()`, and `buntrace snapshot` from another process). Reads the
  * ring and changes nothing in it. Sub-buffers are copied oldest first, and one that
  * the owner opened anew meanwhile is dropped; its records count as discarded, so
@@ -11,7 +11,7 @@
 #ifndef BT_SNAPSHOT_H
 #define BT_SNAPSHOT_H
 
-#include "stream.h"
+#include "packet.h"
 
 /* What a snapshot came to. */
 struct bt_snapshot {

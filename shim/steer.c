@@ -63,10 +63,10 @@ BT_EXPORT void bt_session_path(char *path)
 	strcpy(path, h ? h->path : "");
 }
 
-static int snapshot_ring(const struct bt_trace *trace, int file, uint32_t index, uint8_t *copy,
+static int snapshot_ring(const struct bt_session *s, int file, uint32_t index, int dir, uint8_t *copy,
 			 struct bt_snapshot *done)
 {
-	struct bt_ring *ring = bt_map_ring(trace->session, file, index);
+	struct bt_ring *ring = bt_map_ring(s, file, index);
 	struct bt_run head;
 	char name[48];
 	uint32_t state;
@@ -76,16 +76,15 @@ static int snapshot_ring(const struct bt_trace *trace, int file, uint32_t index,
 		return -EBADMSG;
 	/* Acquire: the owner's fields. */
 	state = atomic_load_explicit(&ring->state, memory_order_acquire);
-	if ((state == BT_ACTIVE || state == BT_LEAVING) && bt_find_head(trace->session, ring, &head)) {
+	if ((state == BT_ACTIVE || state == BT_LEAVING) && bt_find_head(s, ring, &head)) {
 		snprintf(name, sizeof name, "thread-%u-%u", ring->tid, ring->stream);
-		fd = openat(trace->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 		error = fd < 0 ? -errno :
-				 bt_snapshot_ring(trace->session, ring, (const uint8_t *)ring + BT_PAGE, &head, copy,
-						  fd, done);
+				 bt_snapshot_ring(s, ring, (const uint8_t *)ring + BT_PAGE, &head, copy, fd, done);
 		if (fd >= 0)
 			close(fd);
 	}
-	munmap(ring, bt_ring_stride(trace->session));
+	munmap(ring, bt_ring_stride(s));
 	return error;
 }
 
@@ -94,33 +93,31 @@ static int snapshot_ring(const struct bt_trace *trace, int file, uint32_t index,
  * Returns 0, or -1 with a message. */
 BT_EXPORT int32_t bt_snapshot(const char *path, const char *dir, double out[5], char *error)
 {
-	struct bt_trace trace;
-	struct bt_session geometry;
+	struct bt_session *session, geometry;
 	struct bt_snapshot done = { 0 };
 	const char *wrong;
 	uint8_t *copy;
 	uint32_t rings;
-	int file, result = 0;
+	int file, into, result = 0;
 
-	wrong = bt_open_session(path, &file, &trace.session);
+	wrong = bt_open_session(path, &file, &session);
 	if (wrong)
 		return fail(error, path, wrong);
 	/* The rings' number changes while we work; what was checked must not. */
-	memcpy(&geometry, trace.session, sizeof geometry);
-	munmap(trace.session, BT_RINGS_AT);
+	memcpy(&geometry, session, sizeof geometry);
+	munmap(session, BT_RINGS_AT);
 	wrong = bt_check_session(&geometry);
 	rings = atomic_load(&geometry.ring_count);
-	trace.session = &geometry;
-	trace.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	into = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	copy = bt_map_private(geometry.sub_buffer_size);
 	if (wrong)
 		result = fail(error, path, wrong);
-	else if (trace.dir < 0)
+	else if (into < 0)
 		result = fail(error, dir, strerror(errno));
 	else if (!copy)
 		result = fail(error, path, "no memory for a sub-buffer");
 	for (uint32_t i = 0; i < rings && i < BT_MAX_RINGS && result == 0; i++) {
-		int e = snapshot_ring(&trace, file, i, copy, &done);
+		int e = snapshot_ring(&geometry, file, i, into, copy, &done);
 
 		if (e != 0)
 			result = fail(error, e == -EBADMSG ? path : dir, strerror(-e));
@@ -132,8 +129,8 @@ BT_EXPORT int32_t bt_snapshot(const char *path, const char *dir, double out[5], 
 	out[4] = done.dropped;
 	if (copy)
 		munmap(copy, geometry.sub_buffer_size);
-	if (trace.dir >= 0)
-		close(trace.dir);
+	if (into >= 0)
+		close(into);
 	close(file);
 	return result;
 }

@@ -20,27 +20,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "ring.h"
-
-/* What one packet starts with: packet.header and packet.context as the metadata
- * declares them (src/ctf/metadata-writer.ts), byte-packed. CTF 1.8.3, 5.1-5.2. */
-struct __attribute__((packed)) bt_packet {
-	uint32_t magic;
-	uint8_t uuid[16];
-	uint32_t stream_id;
-	uint64_t stream_instance_id;
-	uint64_t timestamp_begin;
-	uint64_t timestamp_end;
-	uint64_t content_size; /* bits */
-	uint64_t packet_size;  /* bits */
-	uint64_t packet_seq_num;
-	uint64_t events_discarded;
-	uint32_t event_count;
-	uint32_t tid;
-	char thread_name[BT_THREAD_NAME_SIZE];
-};
-
-#define BT_CTF_MAGIC 0xC1FC1FC1u
+#include "packet.h"
 
 #define BT_CHUNK_NAME_SIZE (sizeof((struct bt_session *)0)->trace_dir + 32)
 

@@ -1,6 +1,6 @@
 /*
  * explore.c - the ring's protocol, tried in every order that the memory model allows
- * (model.h): the code of ring.h, stream.h and snapshot.h itself, with a few events, two
+ * (model.h): the code of ring.h, drain.h, stream.h and snapshot.h, with a few events, two
  * sub-buffers, an owner and a consumer that may be killed at any of their stores, and a
  * consumer that takes over. After each execution the file that was written is read as
  * any CTF reader reads it, beside what was emitted.
@@ -51,6 +51,7 @@ static ssize_t file_write(int fd, const struct iovec *part, off_t at);
 #define ftruncate(fd, size) file_cut(fd, size)
 #define pwritev(fd, part, n, at) file_write(fd, part, at)
 
+#include "../../shim/drain.h"
 #include "../../shim/snapshot.h"
 
 #undef memcpy

@@ -1,7 +1,8 @@
 /**
- * The ring's protocol, by exhaustion: explore.c runs the code of ring.h, stream.h and
- * snapshot.h through every order that the memory model allows, within small bounds. And
- * the test of that test: each barrier there is in that code, made relaxed, must be missed.
+ * The ring's protocol, by exhaustion: explore.c runs the code of ring.h, drain.h,
+ * stream.h and snapshot.h through every order that the memory model allows, within small
+ * bounds. And the test of that test: each barrier there is in that code, made relaxed,
+ * must be missed.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
  * Reads the packets of stream files byte by byte: what babeltrace2 checks but
- * does not show. Knows struct bt_packet of shim/stream.h and nothing of src/ctf.
+ * does not show. Knows struct bt_packet of shim/packet.h and nothing of src/ctf.
  * Runs in the test process.
  */
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,0 +1,102 @@
+/*
+ * wait.h - what the consumer waits for: signals, the death of the traced process, time.
+ * Included by consumer.c.
+ */
+#ifndef BT_WAIT_H
+#define BT_WAIT_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+
+#include "consumer.h"
+#include "process.h"
+
+/* Without pidfd (Linux before 5.3, or a filter that forbids it) the traced
+ * process is looked up this often. */
+#define DEATH_POLL_NS (100 * MS)
+
+/* Whether the process is gone, by /proc: absent, a zombie, or another process
+ * that got its id. */
+static bool process_gone(const struct bt_session *s)
+{
+	char pid[16], state = 'X';
+	uint64_t start;
+
+	snprintf(pid, sizeof pid, "%u", s->pid);
+	start = bt_process_stat(pid, &state);
+	return start == 0 || start != s->process_start || state == 'Z' || state == 'X';
+}
+
+static int open_process(const struct bt_session *s)
+{
+#ifdef SYS_pidfd_open
+	if (!getenv("BUNTRACE_NO_PIDFD")) /* for the test of the fallback */
+		return (int)syscall(SYS_pidfd_open, s->pid, 0);
+#endif
+	return -1;
+}
+
+/* Whether any ring has a closed sub-buffer to write. */
+static bool work_left(struct consumer *c)
+{
+	const struct bt_session *s = c->trace.session;
+
+	if (atomic_load_explicit(&s->ring_count, memory_order_acquire) != c->seen)
+		return true;
+	for (uint32_t i = 0; i < c->mapped && s->mode != BT_OVERWRITE; i++) {
+		struct bt_ring *ring = c->streams[i].ring;
+		struct bt_run run;
+
+		if (bt_get(ring, s->sub_buffer_size, s->sub_buffers,
+			   &ring->progress[ring->current & 1], false, &run) == BT_RUN)
+			return true;
+	}
+	return false;
+}
+
+struct events {
+	bool switched, left, finish, died;
+};
+
+/* Waits for a signal, the death of the process, or until `until`. */
+static struct events wait_events(struct consumer *c, uint64_t until)
+{
+	struct bt_session *s = c->trace.session;
+	struct pollfd fds[2] = { { c->signals, POLLIN, 0 }, { c->process, POLLIN, 0 } };
+	struct events got = { 0 };
+	struct signalfd_siginfo info;
+	uint64_t now;
+
+	bool stuck = atomic_load(&s->write_errno) != 0;
+
+	/* Sequentially consistent on both sides: either we see the sub-buffer
+	 * that was just closed, or its owner sees us asleep and sends a signal.
+	 * Stuck, we only wait for the time to try again. */
+	atomic_store_explicit(&s->asleep, !stuck, memory_order_seq_cst);
+	atomic_thread_fence(memory_order_seq_cst);
+	now = now_ns();
+	if (c->process < 0 && until > now + DEATH_POLL_NS)
+		until = now + DEATH_POLL_NS;
+	if (stuck && until > now + RETRY_NS)
+		until = now + RETRY_NS;
+	if ((stuck || !work_left(c)) && now < until) {
+		struct timespec t = { .tv_sec = (time_t)((until - now) / 1000000000u),
+				      .tv_nsec = (long)((until - now) % 1000000000u) };
+
+		ppoll(fds, c->process < 0 ? 1 : 2, &t, NULL);
+	} else {
+		poll(fds, c->process < 0 ? 1 : 2, 0);
+	}
+	atomic_store_explicit(&s->asleep, 0, memory_order_relaxed);
+	while (read(c->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		got.switched |= info.ssi_signo == SIGUSR1;
+		got.left |= info.ssi_signo == SIGUSR2;
+		got.finish |= info.ssi_signo == SIGTERM;
+	}
+	got.died = c->process >= 0 ? (fds[1].revents & POLLIN) != 0 : process_gone(s);
+	return got;
+}
+
+#endif
