@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 
 import { version } from "../package.json";
 import { diffCommand } from "./commands/diff.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { graphCommand } from "./commands/graph.ts";
 import { histCommand } from "./commands/hist.ts";
@@ -36,6 +37,7 @@ for (const add of [
   exportCommand,
   openCommand,
   liveCommands,
+  doctorCommand,
 ])
   add(program);
 program

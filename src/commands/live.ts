@@ -14,6 +14,7 @@ import { parseGlob } from "../record/glob.ts";
 import { isRunning } from "../record/process.ts";
 import { ensureSessionDir, findSessions, type FoundSession } from "../record/session-dir.ts";
 import { defaultSessionDir } from "../record/settings.ts";
+import { writeErrorText } from "../record/session-file.ts";
 import { switchEvents } from "../record/switch.ts";
 import { DEFAULT_SNAPSHOT_OUTPUT, takeSnapshot } from "../record/snapshot.ts";
 import { native } from "../record/thread.ts";
@@ -173,7 +174,7 @@ async function until(
     if (!session || done(session.info)) return;
     if (performance.now() > deadline)
       throw new UserError(
-        `the consumer (pid ${session.info.consumerPid}) did not ${what} within ${TIMEOUT_MS / 1000} s`,
+        `the consumer (pid ${session.info.consumerPid}) did not ${what} within ${TIMEOUT_MS / 1000} s${writeErrorText(session.info)}`,
       );
     await Bun.sleep(2);
   }

@@ -189,6 +189,8 @@ export interface SessionInfo {
   readonly pid: number;
   readonly processStart: bigint;
   readonly mode: Mode;
+  /** What the times are read from: asked for, or what the machine has. */
+  readonly clock: Clock;
   readonly program: string;
   readonly traceDir: string;
   readonly enable: readonly string[];
@@ -229,11 +231,14 @@ export function readHeader(header: Buffer): SessionInfo {
     throw new Error(`a session file of version ${version}; this buntrace reads version ${SESSION_VERSION}`);
   const mode = MODES[header.readUInt32LE(at.mode)];
   if (mode === undefined) throw new Error("a damaged session file: impossible mode");
+  const clock = CLOCKS[header.readUInt32LE(at.clock)];
+  if (clock === undefined) throw new Error("a damaged session file: impossible clock");
   const lock = header.readUInt32LE(at.consumer_lock);
   return {
     pid: header.readUInt32LE(at.pid),
     processStart: header.readBigUInt64LE(at.process_start),
     mode,
+    clock,
     program: readText(header, "program"),
     traceDir: readText(header, "trace_dir"),
     enable: readRules(header),
@@ -255,6 +260,14 @@ export function readHeader(header: Buffer): SessionInfo {
     flushDone: header.readUInt32LE(at.flush_done),
     writeErrno: header.readUInt32LE(at.write_errno),
   };
+}
+
+/** What stands in the way of a consumer's writing, to put behind a sentence: ": no space left on device", or nothing. */
+export function writeErrorText({ writeErrno }: SessionInfo): string {
+  if (writeErrno === 0) return "";
+  // Required here: a traced program's start does without it.
+  const { getSystemErrorMessage } = require("node:util") as typeof import("node:util");
+  return `: ${getSystemErrorMessage(-writeErrno)}`;
 }
 
 function readText(header: Buffer, field: keyof typeof TEXT_BYTES): string {

@@ -14,6 +14,7 @@ import {
   readRules,
   SESSION_OFFSETS,
   type SessionInfo,
+  writeErrorText,
 } from "./session-file.ts";
 import {
   checkOptions,
@@ -288,8 +289,11 @@ function joinInWorker(): void {
 async function until(done: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + CONSUMER_TIMEOUT_MS;
   for (let pause = 0.2; !done(); pause = Math.min(pause * 1.5, 20)) {
-    if (performance.now() > deadline)
-      throw new Error(`the consumer did not ${what} within ${CONSUMER_TIMEOUT_MS / 1000} s`);
+    if (performance.now() > deadline) {
+      const open = current();
+      const why = open ? writeErrorText(readHeader(open.header)) : "";
+      throw new Error(`the consumer did not ${what} within ${CONSUMER_TIMEOUT_MS / 1000} s${why}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

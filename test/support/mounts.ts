@@ -5,7 +5,7 @@
 import type { Place } from "./place.ts";
 
 /** As root a namespace of mounts is enough; others need one of users around it. */
-const UNSHARE =
+export const UNSHARE =
   process.getuid?.() === 0 ? ["unshare", "--mount"] : ["unshare", "--user", "--map-root-user", "--mount"];
 
 /** Whether this machine lets us mount at all: some containers do not. */
