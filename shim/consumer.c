@@ -51,6 +51,7 @@ static void map_rings(struct consumer *c)
 		stream->data = (const uint8_t *)ring + BT_PAGE;
 		stream->fd = -1;
 		bt_add_sums(&c->trace, (struct bt_sums){ 0 }, bt_sums_of(&ring->progress[ring->current & 1]));
+		bt_give_back_left(&c->trace, ring);
 	}
 	if (c->mapped != before)
 		bt_tell_sums(&c->trace);
@@ -104,22 +105,41 @@ static int drain_ring(struct consumer *c, struct bt_stream *stream, enum bt_exte
 	if (state == BT_LEAVING)
 		extent = BT_THE_LAST;
 	/* A chunk that is done with, or removed: its room is given back. */
-	if (stream->fd >= 0 && stream->chunk != bt_chunks(c->trace.session)->number) {
-		close(stream->fd);
-		stream->fd = -1;
-	}
+	if (stream->fd >= 0 && stream->chunk != bt_chunks(c->trace.session)->number)
+		bt_stream_close(stream);
 	if (c->trace.session->mode != BT_OVERWRITE)
 		error = bt_drain(&c->trace, stream, extent);
 	else if (extent == BT_THE_LAST)
 		error = write_overwritten(c, stream);
 	if (error != 0 || state != BT_LEAVING)
 		return error;
-	if (stream->fd >= 0)
-		close(stream->fd);
-	stream->fd = -1;
+	bt_stream_close(stream);
 	/* Release: whoever claims the ring sees that we are done with it. */
 	atomic_store_explicit(&ring->state, BT_FREE, memory_order_release);
 	return 0;
+}
+
+static int drain_rings(struct consumer *c, enum bt_extent extent)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < c->mapped; i++) {
+		int e = drain_ring(c, &c->streams[i], extent);
+
+		if (e != 0)
+			error = e;
+	}
+	return error;
+}
+
+/* Gives back what all streams have allocated ahead. False: nothing. */
+static bool give_back_all(struct consumer *c)
+{
+	bool given = false;
+
+	for (uint32_t i = 0; i < c->mapped; i++)
+		given |= bt_give_back(&c->streams[i]);
+	return given;
 }
 
 /* Drains all rings. Returns 0, or -errno of the last failure. */
@@ -130,13 +150,9 @@ static int drain_all(struct consumer *c, enum bt_extent extent)
 	if (error != 0)
 		return error;
 	map_rings(c);
-	for (uint32_t i = 0; i < c->mapped; i++) {
-		int e = drain_ring(c, &c->streams[i], extent);
-
-		if (e != 0)
-			error = e;
-	}
-	return error;
+	error = drain_rings(c, extent);
+	/* What one stream has ahead may be what another needs. */
+	return error != 0 && give_back_all(c) ? drain_rings(c, extent) : error;
 }
 
 /*
@@ -239,6 +255,7 @@ static int finish(struct consumer *c)
 			sleep_ns(SETTLE_NS);
 	} while (waits && error == 0 && now_ns() < deadline);
 	refine_clock(c);
+	give_back_all(c);
 	return error;
 }
 

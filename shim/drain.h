@@ -37,12 +37,6 @@ static inline uint64_t bt_record_ts(const uint8_t *record, uint64_t length, uint
 	return whole;
 }
 
-static inline void bt_wake_owner(struct bt_ring *ring)
-{
-	if (atomic_load_explicit(&ring->waiting, memory_order_seq_cst))
-		syscall(SYS_futex, &ring->space, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
 /* Writes content as a stream's next packet, or the packet that must come before it,
  * and moves the progress on: to `next` in the first case. Returns 0, or -errno with
  * the ring as before. */
@@ -87,7 +81,6 @@ static inline int bt_write_content(struct bt_trace *trace, struct bt_stream *str
 	next->packets++;
 	next->bytes += size;
 	bt_move_on(trace, stream->ring, next);
-	bt_wake_owner(stream->ring);
 	return 0;
 }
 
@@ -132,7 +125,6 @@ static inline int bt_write_run(struct bt_trace *trace, struct bt_stream *stream,
 		return bt_write_content(trace, stream, &content, &next);
 	next.dropped.records += content.records;
 	bt_move_on(trace, ring, &next);
-	bt_wake_owner(ring);
 	return 0;
 }
 
@@ -173,43 +165,56 @@ enum bt_extent {
 	BT_THE_LAST,          /* all that there will be */
 };
 
+static inline void bt_wake_owner(struct bt_ring *ring)
+{
+	if (atomic_load_explicit(&ring->waiting, memory_order_seq_cst))
+		syscall(SYS_futex, &ring->space, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* Writes the runs of a ring. Returns 0, or -errno with the rest as it was. */
+static inline int bt_write_runs(struct bt_trace *trace, struct bt_stream *stream, bool partial)
+{
+	const struct bt_session *s = trace->session;
+	struct bt_ring *ring = stream->ring;
+
+	for (uint32_t written = 1;; written++) {
+		const struct bt_progress *done = &ring->progress[ring->current & 1];
+		struct bt_progress next = *done;
+		struct bt_run run;
+		enum bt_got got = bt_get(ring, s->sub_buffer_size, s->sub_buffers, done, partial, &run);
+		int error = 0;
+
+		if (got != BT_RUN)
+			return got == BT_NONE ? 0 : -EBADMSG;
+		next.tail = run.next_tail;
+		if (run.end == run.begin)
+			bt_put(ring, &next);
+		else
+			error = bt_write_run(trace, stream, &run);
+		if (error != 0)
+			return error;
+		/* An owner that waits gets half of its ring before it is woken: two
+		 * switches of processes cost as much as a sub-buffer. It is sure to be:
+		 * all but one are before it when it begins to wait. */
+		if (written % (s->sub_buffers / 2) == 0)
+			bt_wake_owner(ring);
+	}
+}
+
 /* Writes what a ring holds. Returns 0 or -errno of a write; then the rest stays. */
 static inline int bt_drain(struct bt_trace *trace, struct bt_stream *stream, enum bt_extent extent)
 {
-	struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;
-	const struct bt_progress *done;
-	bool everything = extent != BT_WHOLE_SUB_BUFFERS;
-	enum bt_got got;
-	struct bt_run run;
 	uint64_t discarded;
-	int error;
+	int error = bt_write_runs(trace, stream, extent != BT_WHOLE_SUB_BUFFERS);
 
-	for (;;) {
-		done = &ring->progress[ring->current & 1];
-		got = bt_get(ring, s->sub_buffer_size, s->sub_buffers, done, everything, &run);
-		if (got == BT_IMPOSSIBLE)
-			return -EBADMSG;
-		if (got == BT_NONE)
-			break;
-		if (run.end == run.begin) {
-			struct bt_progress next = *done;
-
-			next.tail = run.next_tail;
-			bt_put(ring, &next);
-			bt_wake_owner(ring);
-			continue;
-		}
-		error = bt_write_run(trace, stream, &run);
-		if (error != 0)
-			return error;
-	}
-	if (!everything)
-		return 0;
+	if (error != 0 || extent == BT_WHOLE_SUB_BUFFERS)
+		return error;
 	/* Acquire: records published before the last of them was discarded are seen;
 	 * their packet comes first and must not tell of less. */
 	discarded = atomic_load_explicit(&ring->discarded, memory_order_acquire);
-	if (((atomic_load_explicit(&ring->published, memory_order_relaxed) ^ done->tail) & BT_POSITION_MASK) != 0)
+	if (((atomic_load_explicit(&ring->published, memory_order_relaxed) ^
+	      ring->progress[ring->current & 1].tail) & BT_POSITION_MASK) != 0)
 		return 0;
 	return bt_tell_discarded(trace, stream, discarded, extent == BT_THE_LAST);
 }

@@ -116,7 +116,7 @@ test(`a sanitized consumer on session files damaged at random, ${DAMAGED} times`
 });
 
 test("a disk that fails again and again: nothing lost, nothing twice, nothing torn", async () => {
-  const injected = [0, 0, 0, 0, 0];
+  const injected = [0, 0, 0, 0, 0, 0];
   await runCases(FILE, 6, 6, async (random) => {
     await using place = new Place();
     const counted = join(place.dir, "counted");
@@ -145,6 +145,6 @@ test("a disk that fails again and again: nothing lost, nothing twice, nothing to
       injected[i] = (injected[i] ?? 0) + n;
     });
   });
-  // Of each kind: interrupted, failed, full, short, not cut back.
+  // Of each kind: interrupted, failed, full, short, not cut back, not allocated.
   if (process.env["BUNTRACE_CASE"] === undefined) for (const n of injected) expect(n).toBeGreaterThan(0);
 });

@@ -1,9 +1,9 @@
 /*
  * explore.c - the ring's protocol, tried in every order that the memory model allows
  * (model.h): the code of ring.h, drain.h, stream.h and snapshot.h, with a few events, two
- * sub-buffers, an owner and a consumer that may be killed at any of their stores, and a
- * consumer that takes over. After each execution the file that was written is read as
- * any CTF reader reads it, beside what was emitted.
+ * sub-buffers or four, an owner and a consumer that may be killed at any of their stores,
+ * and a consumer that takes over. After each execution the file that was written is read
+ * as any CTF reader reads it, beside what was emitted.
  *
  * Built and run by explore.test.ts: `explore` tries everything; `explore --barriers`
  * names the barriers that were met; `explore --weaken NAME` makes one of them relaxed,
@@ -65,6 +65,7 @@ static ssize_t file_write(int fd, const struct iovec *part, off_t at);
 struct scenario {
 	const char *name;
 	enum bt_mode mode;
+	uint32_t sub_buffers;
 	uint64_t sub_buffer_size;
 	unsigned events;
 	unsigned payload; /* bytes of an event's payload, at least 4 */
@@ -75,19 +76,20 @@ struct scenario {
 };
 
 static const struct scenario scenarios[] = {
-	{ "drain, an extended header", BT_DISCARD, 48, 5, 12, 1, 1, 1, DRAIN },
-	{ "block", BT_BLOCK, 16, 4, 12, -1, 1, 4, DRAIN },
-	{ "snapshot of a full ring", BT_DISCARD, 16, 4, 12, -1, 0, 4, SNAPSHOT },
-	{ "snapshot, a record a sub-buffer", BT_OVERWRITE, 16, 3, 12, -1, 0, 4, SNAPSHOT },
-	{ "snapshot", BT_OVERWRITE, 32, 5, 12, -1, 0, 4, SNAPSHOT },
-	{ "kills", BT_DISCARD, 16, 3, 12, -1, 1, 4, KILLS },
-	{ "drain", BT_DISCARD, 32, 6, 12, -1, 1, 4, DRAIN },
+	{ "drain, an extended header", BT_DISCARD, 2, 48, 5, 12, 1, 1, 1, DRAIN },
+	{ "block", BT_BLOCK, 2, 16, 4, 12, -1, 1, 4, DRAIN },
+	{ "block, four sub-buffers", BT_BLOCK, 4, 16, 6, 12, -1, 0, 4, DRAIN },
+	{ "snapshot of a full ring", BT_DISCARD, 2, 16, 4, 12, -1, 0, 4, SNAPSHOT },
+	{ "snapshot, a record a sub-buffer", BT_OVERWRITE, 2, 16, 3, 12, -1, 0, 4, SNAPSHOT },
+	{ "snapshot", BT_OVERWRITE, 2, 32, 5, 12, -1, 0, 4, SNAPSHOT },
+	{ "kills", BT_DISCARD, 2, 16, 3, 12, -1, 1, 4, KILLS },
+	{ "drain", BT_DISCARD, 2, 32, 6, 12, -1, 1, 4, DRAIN },
 };
 
 static const struct scenario *now;
 static struct bt_session session;
 static struct bt_ring ring __attribute__((aligned(64)));
-static uint8_t data[2 * 64] __attribute__((aligned(64)));
+static uint8_t data[4 * 64] __attribute__((aligned(64)));
 
 /* What the owner emitted. */
 static struct {
@@ -419,10 +421,11 @@ static void start(void)
 	memset(&snapshot_done, 0, sizeof snapshot_done);
 	session.mode = now->mode;
 	session.output = BT_TO_DISK;
-	session.sub_buffers = 2;
+	session.sub_buffers = now->sub_buffers;
 	session.sub_buffer_size = now->sub_buffer_size;
 	owner.writer = (struct bt_writer){
-		.staging = owner.staging, .size = now->sub_buffer_size, .count = 2, .mode = now->mode,
+		.staging = owner.staging, .size = now->sub_buffer_size, .count = now->sub_buffers,
+		.mode = now->mode,
 	};
 	bt_ring_start(&owner.writer, &ring, data, 50);
 	model_start();

@@ -1,21 +1,23 @@
 /*
  * faulty-disk.c - a disk that fails by a seeded plan: linked into a consumer whose
- * calls of pwritev and ftruncate are renamed to these. Built by consumer.test.ts.
+ * calls of pwritev, ftruncate and fallocate are renamed to these. Built by consumer.test.ts.
  * The plan's seed is in the variable BUNTRACE_FAULTS; what it has done is counted in
  * the file that BUNTRACE_FAULTS_COUNTED names.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 static uint64_t state;
-static unsigned counts[5]; /* EINTR, EIO, ENOSPC, short, truncation */
+static unsigned counts[6]; /* EINTR, EIO, ENOSPC, short, truncation, allocation */
 
 static uint64_t next_random(void)
 {
@@ -35,7 +37,8 @@ static void count(int what)
 
 	counts[what]++;
 	if (fd >= 0) {
-		dprintf(fd, "%u %u %u %u %u\n", counts[0], counts[1], counts[2], counts[3], counts[4]);
+		dprintf(fd, "%u %u %u %u %u %u\n", counts[0], counts[1], counts[2], counts[3], counts[4],
+			counts[5]);
 		close(fd);
 	}
 }
@@ -81,4 +84,25 @@ int faulty_ftruncate(int fd, off_t size)
 		return -1;
 	}
 	return ftruncate(fd, size);
+}
+
+int faulty_fallocate(int fd, int mode, off_t at, off_t size)
+{
+	static const int errors[] = { EINTR, ENOSPC, EOPNOTSUPP };
+	uint64_t plan = next_random() % 6;
+
+	if (plan < 3) {
+		count(5);
+		errno = errors[plan];
+		return -1;
+	}
+	return fallocate(fd, mode, at, size);
+}
+
+int statfs_of_ext4(int fd, struct statfs *disk)
+{
+	int result = fstatfs(fd, disk);
+
+	disk->f_type = EXT4_SUPER_MAGIC;
+	return result;
 }

@@ -2,7 +2,8 @@
  * mortal-consumer.c - consumer.c that is killed at a chosen step: before and after
  * every call that changes the file system, and before and after every atomic store
  * to the session file. Built by takeover.test.ts. The variable BUNTRACE_DIES_AT is
- * the step's number; at 0, or beyond the last step, it lives on.
+ * the step's number; at 0, or beyond the last step, it lives on. It allocates room ahead
+ * of files of two packets, on any file system.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,7 +13,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -25,6 +28,14 @@ static void step(void)
 		dies_at = strtoul(text, NULL, 10);
 	if (++steps == dies_at)
 		kill(getpid(), SIGKILL);
+}
+
+static int statfs_of_ext4(int fd, struct statfs *disk)
+{
+	int result = fstatfs(fd, disk);
+
+	disk->f_type = EXT4_SUPER_MAGIC;
+	return result;
 }
 
 #define STEPPED(type, call)      \
@@ -43,7 +54,11 @@ static void step(void)
 #define unlinkat(...) STEPPED(int, unlinkat(__VA_ARGS__))
 #define renameat(...) STEPPED(int, renameat(__VA_ARGS__))
 #define ftruncate(...) STEPPED(int, ftruncate(__VA_ARGS__))
+#define fallocate(...) STEPPED(int, fallocate(__VA_ARGS__))
 #define pwritev(...) STEPPED(ssize_t, pwritev(__VA_ARGS__))
+
+#define fstatfs statfs_of_ext4
+#define BT_AHEAD_BYTES 8192ull
 
 #undef atomic_store
 #undef atomic_store_explicit

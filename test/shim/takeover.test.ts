@@ -1,6 +1,7 @@
 /**
  * A consumer that is killed at any step of its work, and the one that takes over:
- * the trace is byte for byte that of a consumer that was not killed, the sums too.
+ * the trace is byte for byte that of a consumer that was not killed, the sums too, and
+ * the disk has nothing but these bytes.
  * One step alone: BUNTRACE_STEP=N, and -t with the name.
  */
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
@@ -23,6 +24,9 @@ const ONLY = numberFromEnvironment("BUNTRACE_STEP", 0);
 
 /** What programs/abandoned.ts emits. */
 const EMITTED = 2000;
+
+const SECTOR_BYTES = 512; // of st_blocks
+const BLOCK_BYTES = 4096;
 
 /** Cases at a time. */
 const PARALLEL = 2;
@@ -54,6 +58,15 @@ function leftOf(output: string, session: string): Left {
   return { files, sums: { finished, recordsWritten, discardedTold, dropped, bytesWritten, streams } };
 }
 
+/** Bytes that files have on the disk beyond the block that they end in. */
+function bytesAhead(output: string): number {
+  return readdirSync(output)
+    .flatMap((trace) => streamFiles(join(output, trace)).map((name) => join(output, trace, name)))
+    .map((path) => statSync(path))
+    .map(({ blocks, size }) => blocks * SECTOR_BYTES - Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES)
+    .reduce((sum, ahead) => sum + Math.max(ahead, 0), 0);
+}
+
 /** The reference's sums are those of its packets. */
 function expectSumsOfPackets(output: string, { sums }: Left): void {
   const paths = readdirSync(output).flatMap((trace) =>
@@ -71,8 +84,9 @@ function expectSumsOfPackets(output: string, { sums }: Left): void {
   });
 }
 
-async function killedEverywhere(session: SessionOptions): Promise<void> {
+async function killedEverywhere(session: SessionOptions, allocatesAhead: boolean): Promise<void> {
   await using place = new Place();
+  let mostAhead = 0;
   const good = await abandonedSession(place, PROGRAM, [], session);
   /** Runs a consumer that dies at a step, and one after it. @returns whether the first lived. */
   const consumed = async (name: string, diesAt: number): Promise<{ left: Left; lived: boolean }> => {
@@ -83,7 +97,14 @@ async function killedEverywhere(session: SessionOptions): Promise<void> {
       bytes.writeUInt32LE(process.pid, SESSION_OFFSETS.recorder);
     });
     const { signal } = await runConsumer(path, mortal, { BUNTRACE_DIES_AT: String(diesAt) });
-    if (signal !== null) expect(await runConsumer(path)).toEqual({ stderr: "", signal: null, status: 0 });
+    if (signal !== null) {
+      mostAhead = Math.max(mostAhead, bytesAhead(output));
+      expect(await runConsumer(path, mortal)).toEqual({ stderr: "", signal: null, status: 0 });
+    }
+    expect({ "killed at step": diesAt, ahead: bytesAhead(output) }).toEqual({
+      "killed at step": diesAt,
+      ahead: 0,
+    });
     const left = leftOf(output, path);
     if (diesAt === 0) expectSumsOfPackets(output, left);
     rmSync(output, { recursive: true });
@@ -104,24 +125,25 @@ async function killedEverywhere(session: SessionOptions): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, work));
+  if (ONLY === 0) expect(mostAhead > 0).toBe(allocatesAhead);
   // Each packet alone has some ten steps.
   if (ONLY === 0) expect(last).toBeGreaterThan(reference.files.size * 20);
 }
 
 const SMALL = { subBufferSize: 4096, subBuffers: 12 } as const;
 
-test("killed at every step of writing packets", () => killedEverywhere(SMALL));
+test("killed at every step of writing packets", () => killedEverywhere(SMALL, true));
 
 test("killed at every step of writing rings at the end, in overwrite mode", () =>
-  killedEverywhere({ subBufferSize: 4096, subBuffers: 4, mode: "overwrite" }));
+  killedEverywhere({ subBufferSize: 4096, subBuffers: 4, mode: "overwrite" }, false));
 
-test("killed at every step of a rotation", () => killedEverywhere({ ...SMALL, rotateSize: 12_000 }));
+test("killed at every step of a rotation", () => killedEverywhere({ ...SMALL, rotateSize: 12_000 }, true));
 
 test("killed at every step of dropping the oldest chunk", () =>
-  killedEverywhere({ ...SMALL, rotateSize: 12_000, maxChunks: 2 }));
+  killedEverywhere({ ...SMALL, rotateSize: 12_000, maxChunks: 2 }, true));
 
 test("killed at every step of dropping the oldest of a stream", () =>
-  killedEverywhere({ ...SMALL, maxSize: 40_000 }));
+  killedEverywhere({ ...SMALL, maxSize: 40_000 }, false));
 
 test("killed at every step of a stream that stops at its limit", () =>
-  killedEverywhere({ ...SMALL, maxSize: 35_000, whenFull: "stop" }));
+  killedEverywhere({ ...SMALL, maxSize: 35_000, whenFull: "stop" }, false));
