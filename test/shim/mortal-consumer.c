@@ -1,9 +1,9 @@
 /*
  * mortal-consumer.c - consumer.c that is killed at a chosen step: before and after
  * every call that changes the file system, and before and after every atomic store
- * to the session file. Built by takeover.test.ts. The variable BUNTRACE_DIES_AT is
- * the step's number; at 0, or beyond the last step, it lives on. It allocates room ahead
- * of files of two packets, on any file system.
+ * to the session file. Built by takeover.test.ts and ahead.test.ts. The variable
+ * BUNTRACE_DIES_AT is the step's number; at 0, or beyond the last step, it lives on. It
+ * allocates room ahead of files of two packets, on any file system and to its last byte.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -59,6 +59,7 @@ static int statfs_of_ext4(int fd, struct statfs *disk)
 
 #define fstatfs statfs_of_ext4
 #define BT_AHEAD_BYTES 8192ull
+#define BT_AHEAD_PART 1u
 
 #undef atomic_store
 #undef atomic_store_explicit

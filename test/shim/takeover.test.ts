@@ -11,6 +11,7 @@ import { join } from "node:path";
 
 import type { SessionOptions } from "../../src/index.ts";
 import { HEADER_BYTES, readHeader, SESSION_OFFSETS } from "../../src/record/session-file.ts";
+import { bytesAhead, streamPaths } from "../support/blocks.ts";
 import { buildProgram } from "../support/c-compiler.ts";
 import { PACKET_HEADER_BYTES, readPackets, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
@@ -24,9 +25,6 @@ const ONLY = numberFromEnvironment("BUNTRACE_STEP", 0);
 
 /** What programs/abandoned.ts emits. */
 const EMITTED = 2000;
-
-const SECTOR_BYTES = 512; // of st_blocks
-const BLOCK_BYTES = 4096;
 
 /** Cases at a time. */
 const PARALLEL = 2;
@@ -58,20 +56,9 @@ function leftOf(output: string, session: string): Left {
   return { files, sums: { finished, recordsWritten, discardedTold, dropped, bytesWritten, streams } };
 }
 
-/** Bytes that files have on the disk beyond the block that they end in. */
-function bytesAhead(output: string): number {
-  return readdirSync(output)
-    .flatMap((trace) => streamFiles(join(output, trace)).map((name) => join(output, trace, name)))
-    .map((path) => statSync(path))
-    .map(({ blocks, size }) => blocks * SECTOR_BYTES - Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES)
-    .reduce((sum, ahead) => sum + Math.max(ahead, 0), 0);
-}
-
 /** The reference's sums are those of its packets. */
 function expectSumsOfPackets(output: string, { sums }: Left): void {
-  const paths = readdirSync(output).flatMap((trace) =>
-    streamFiles(join(output, trace)).map((name) => join(output, trace, name)),
-  );
+  const paths = streamPaths(output);
   const packets = paths.flatMap(readPackets);
   expect(sums).toMatchObject({
     finished: true,
