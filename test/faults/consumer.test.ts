@@ -22,7 +22,9 @@ import {
 } from "../support/processes.ts";
 import { runCases } from "../support/random.ts";
 import { runJson, start } from "../support/run.ts";
+import { runConsumer } from "../support/session-files.ts";
 import { checkNumbered } from "./numbered.ts";
+import { Obedient } from "./obedient.ts";
 
 setDefaultTimeout(120_000);
 
@@ -243,4 +245,44 @@ test("a session ended while a thread waits for room, in block mode: its event is
   const emitted = Number(await program.stdout.text());
   await place.recorded();
   expect(await numbersIn(place)).toEqual(range(emitted));
+});
+
+test("block mode: a consumer that stands still is waited for once, and again when it goes on", async () => {
+  await using place = new Place();
+  const ring = { subBufferSize: 4096, subBuffers: 2, flushPeriod: 60_000 } as const;
+  const program = new Obedient(place, { ...ring, mode: "block", blockTimeout: 1000 });
+  await program.tell("emit 1");
+  const consumer = await consumerOf(place);
+  process.kill(consumer, "SIGSTOP");
+  // To wait for each of them would take hours.
+  await program.tell("emit 20000");
+  process.kill(consumer, "SIGCONT");
+  const stood = await program.tell("flush");
+  expect(stood.discarded).toBeGreaterThan(10_000);
+  expect(stood.recorded + stood.discarded).toBe(20_001);
+  // Many rings full: without a wait for each some would be lost.
+  await program.tell("emit 200000");
+  const { recorded, discarded } = await program.tell("flush");
+  expect([recorded - stood.recorded, discarded]).toEqual([200_000, stood.discarded]);
+  expect(await program.end()).toBe("");
+  await place.recorded();
+}, 60_000);
+
+test("a session has one consumer: another leaves at once, and disturbs nothing", async () => {
+  await using place = new Place();
+  const program = new Obedient(place, { flushPeriod: 60_000 });
+  await program.tell("emit 100");
+  const consumer = await consumerOf(place);
+  const path = join(place.sessionDir, place.sessions()[0] ?? "");
+  expect(await runConsumer(path)).toEqual({
+    status: 1,
+    signal: null,
+    stderr: `buntrace-consumer: ${path}: has a consumer already\n`,
+  });
+  expect(consumersOf(place.sessionDir)).toEqual([consumer]);
+  await program.tell("emit 100");
+  expect((await program.tell("flush")).recorded).toBe(200);
+  await program.end();
+  await place.recorded();
+  expect(await numbersIn(place)).toEqual(range(200));
 });

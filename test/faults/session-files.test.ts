@@ -103,6 +103,22 @@ test("program and consumer dead: a consumer started later writes everything", as
   expect(events.map(({ fields }) => fields["n"])).toEqual(Array.from({ length: 5000 }, (_, n) => n));
 });
 
+test.each([
+  ["the consumer's id", "consumer_lock", {}],
+  ["the program's id", "pid", {}],
+  ["the program's id, without pidfd,", "pid", { BUNTRACE_NO_PIDFD: "1" }],
+] as const)(
+  "%s is that of another process by now, which lives: the session is written to its end",
+  async (_, field, env) => {
+    await using place = new Place();
+    const good = await abandonedSession(place, join(PROGRAMS, "endings.ts"), ["SIGKILL", "100"], {});
+    const path = changedCopy(good, "reused", (bytes) => void bytes.writeUInt32LE(process.pid, AT[field]));
+    expect(await runConsumer(path, undefined, env)).toEqual({ status: 0, signal: null, stderr: "" });
+    expect((await readTrace(place.output)).length).toBe(100);
+  },
+  20_000,
+);
+
 test("half a declaration, of a program killed while it wrote it, is cut off", async () => {
   for (const way of ["SIGKILL", "silent"]) {
     await using place = new Place();
