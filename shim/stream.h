@@ -37,8 +37,8 @@ struct bt_stream {
 };
 
 /* Gives a file blocks for a packet of `size` bytes at `at` and ahead of it. Best effort:
- * if something is wrong with the disk, the write will say so. Only where a gain was
- * measured: on tmpfs it costs. */
+ * if something is wrong with the disk, the write will say so. On ext4 alone: XFS gains
+ * nothing by it, and on btrfs and tmpfs it costs. */
 static inline void bt_allocate_ahead(const struct bt_session *s, struct bt_stream *stream, uint64_t at, uint64_t size)
 {
 	uint64_t end = at + size;
