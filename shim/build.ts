@@ -96,6 +96,8 @@ export function build(target: Target): void {
     "-fPIC",
     "-fvisibility=hidden",
     "shim.c",
+    "attach.c",
+    "declare.c",
     "create.c",
     "spawn.c",
     "steer.c",

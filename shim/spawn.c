@@ -1,6 +1,6 @@
 /*
  * spawn.c - starting the consumer, signalling it, and starting another when it
- * died. Called by create.c and shim.c inside the traced process, from any
+ * died. Called by create.c, shim.c and attach.c inside the traced process, from any
  * JavaScript thread.
  */
 #define _GNU_SOURCE

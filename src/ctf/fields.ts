@@ -46,7 +46,7 @@ export const UNKNOWN_LABEL = "unknown";
  */
 export const MAX_BYTES = 65536;
 
-/** A record's longest payload: the size of the staging area (shim.c). */
+/** A record's longest payload: the size of the staging area (attach.c). */
 export const MAX_PAYLOAD_BYTES = 1 << 20;
 
 /** Most fields of one tracepoint: JavaScript's own functions get unreadable long before. */

@@ -1,7 +1,7 @@
 /**
  * Writes a trace's `metadata`: CTF 1.8 TSDL as plain text. Called inside the
  * traced process when a session opens (the head) and when an event type is
- * declared (its block, which shim.c appends with the id it gives out).
+ * declared (its block, which declare.c appends with the id it gives out).
  *
  * Source: the Common Trace Format specification, version 1.8.3.
  */

@@ -1,6 +1,6 @@
 /**
  * The only place that loads the shim: finds the binaries, builds them in a source
- * tree that has none, and gives shim.c's functions a TypeScript face. Called in
+ * tree that has none, and gives the shim's functions a TypeScript face. Called in
  * the traced process, from any JavaScript thread; every thread gets the same
  * library. Where the platform has no shim, `loadNative` says why.
  */

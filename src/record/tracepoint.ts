@@ -16,7 +16,7 @@ import { isLevel, type Level, LEVELS } from "./levels.ts";
 import { defineSpan, type Span, spanEndFields, spanFields } from "./span.ts";
 import { defineEvent } from "./thread.ts";
 
-/** Longest text of an event type in the metadata; shim.c puts it together in 64 KiB. */
+/** Longest text of an event type in the metadata; declare.c puts it together in 64 KiB. */
 const MAX_DECLARATION_BYTES = 65_000;
 
 /** The TypeScript value of a field type. */

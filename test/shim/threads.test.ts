@@ -21,7 +21,7 @@ import { binariesDir } from "../support/session-files.ts";
 setDefaultTimeout(600_000);
 
 const SOURCES = [
-  ...["shim.c", "create.c", "steer.c"].map(shimSource),
+  ...["shim.c", "attach.c", "declare.c", "create.c", "steer.c"].map(shimSource),
   ...["threads.c", "spawn-plain.c"].map((name) => join(import.meta.dirname, name)),
 ];
 const THREADS = 6;
