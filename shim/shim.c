@@ -16,6 +16,10 @@
 
 #include "shim.h"
 
+/* A thread that waits for room looks this often whether the consumer lives: one that
+ * died says nothing, and the next must have made room before a usual timeout is over. */
+#define LOOK_NS 100000000u
+
 struct bt_handle *_Atomic bt_current;
 
 void *bt_map_private(size_t size)
@@ -63,9 +67,8 @@ static bool wait_for_room(struct bt_thread *t)
 		if (room || now >= deadline || atomic_load(&s->state) != BT_LIVE)
 			break;
 		bt_signal_consumer(t->handle, SIGUSR1);
-		/* At most BT_RETRY_NS at a time: a consumer that died says nothing. */
 		left.tv_sec = 0;
-		left.tv_nsec = (long)(deadline - now < BT_RETRY_NS ? deadline - now : BT_RETRY_NS - 1);
+		left.tv_nsec = (long)(deadline - now < LOOK_NS ? deadline - now : LOOK_NS);
 		syscall(SYS_futex, &ring->space, FUTEX_WAIT, space, &left, NULL, 0);
 	}
 	atomic_store_explicit(&ring->waiting, 0, memory_order_relaxed);

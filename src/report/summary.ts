@@ -29,7 +29,10 @@ export function closingLine(totals: Totals, asked: Asked, unfinished: Unfinished
   ];
   if (totals.ringless > 0) parts.push("threads found no memory for a ring: try smaller --sub-buffer-size");
   else if (totals.lost > totals.dropped && !overwriting)
-    parts.push("events came faster than they were written: try more --sub-buffers, or --mode block");
+    parts.push(
+      "events came faster than they were written: try more --sub-buffers, or " +
+        (asked.mode === "block" ? "a longer --block-timeout" : "--mode block"),
+    );
   if (totals.dropped > 0) parts.push(droppedText(totals.dropped, asked));
   if (totals.altered > 0) parts.push(`${many(totals.altered, "value")} cut or not convertible`);
   if (unfinished.running > 0)

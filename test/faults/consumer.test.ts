@@ -227,6 +227,16 @@ test.each([["000"], ["077"]])(
   },
 );
 
+/** Resolves when the first thread of a place's one session waits for room. */
+async function threadWaits(place: Place): Promise<void> {
+  const file = join(place.sessionDir, place.sessions()[0] ?? "");
+  await waitFor("the thread to wait", () => {
+    const bytes = readFileSync(file);
+    const [ring] = ringsOf(bytes);
+    return ring !== undefined && bytes.readUInt32LE(ring + RING_OFFSETS.waiting) === 1;
+  });
+}
+
 test("a session ended while a thread waits for room, in block mode: its event is in the trace", async () => {
   await using place = new Place();
   const program = start(place, join(PROGRAMS, "until-disabled.ts"), {
@@ -235,12 +245,7 @@ test("a session ended while a thread waits for room, in block mode: its event is
   const consumer = await consumerOf(place);
   await program.stderr.getReader().read();
   process.kill(consumer, "SIGSTOP");
-  const file = join(place.sessionDir, place.sessions()[0] ?? "");
-  await waitFor("the thread to wait", () => {
-    const bytes = readFileSync(file);
-    const [ring] = ringsOf(bytes);
-    return ring !== undefined && bytes.readUInt32LE(ring + RING_OFFSETS.waiting) === 1;
-  });
+  await threadWaits(place);
   for (const signal of ["SIGTERM", "SIGCONT"] as const) process.kill(consumer, signal);
   const emitted = Number(await program.stdout.text());
   await place.recorded();
@@ -267,6 +272,25 @@ test("block mode: a consumer that stands still is waited for once, and again whe
   expect(await program.end()).toBe("");
   await place.recorded();
 }, 60_000);
+
+test("block mode: a consumer killed while it is waited for has a successor within the usual timeout", async () => {
+  await using place = new Place();
+  const ring = { subBufferSize: 4096, subBuffers: 2, flushPeriod: 60_000 } as const;
+  const program = new Obedient(place, { ...ring, mode: "block" });
+  await program.tell("emit 1");
+  const consumer = await consumerOf(place);
+  // Consumers are started a second apart.
+  await Bun.sleep(1000);
+  process.kill(consumer, "SIGSTOP");
+  const emitted = program.tell("emit 2000");
+  await threadWaits(place);
+  process.kill(consumer, "SIGKILL");
+  await emitted;
+  expect(await program.tell("flush")).toMatchObject({ recorded: 2001, discarded: 0 });
+  expect(await program.end()).toBe("");
+  await place.recorded();
+  expect(await numbersIn(place)).toEqual(range(2001));
+});
 
 test("a session has one consumer: another leaves at once, and disturbs nothing", async () => {
   await using place = new Place();
