@@ -12,15 +12,23 @@ import type { Native } from "../record/native.ts";
 import { cString, ERROR_BYTES, textOf } from "../record/native.ts";
 import { parseGlob } from "../record/glob.ts";
 import { isRunning } from "../record/process.ts";
-import { ensureSessionDir, findSessions, type FoundSession } from "../record/session-dir.ts";
+import {
+  ensureSessionDir,
+  findSessions,
+  type FoundSession,
+  readSessionDir,
+  type SessionDir,
+  type UnreadableSession,
+} from "../record/session-dir.ts";
 import { defaultSessionDir } from "../record/settings.ts";
 import { writeErrorText } from "../record/session-file.ts";
 import { switchEvents } from "../record/switch.ts";
 import { DEFAULT_SNAPSHOT_OUTPUT, takeSnapshot } from "../record/snapshot.ts";
 import { native } from "../record/thread.ts";
 import { bytesText, countText, many } from "../report/number-text.ts";
-import { recoverSession } from "./recover.ts";
-import { sessionRow, sessionTable } from "./session-table.ts";
+import { Output } from "../report/output.ts";
+import { mayBeInUse, recoverSession, removeUnreadable } from "./recover.ts";
+import { printable, sessionRow, sessionTable } from "./session-table.ts";
 
 /** How long `flush` and `stop` wait for the consumer, milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -68,19 +76,23 @@ function parsePid(text: string): number {
 }
 
 /** The sessions of a directory, and the shim to reach them with. */
-function open({ sessionDir }: DirOption): { shim: Native; sessions: FoundSession[] } {
+function open({ sessionDir }: DirOption): SessionDir & { shim: Native } {
   const shim = native();
   if (typeof shim === "string") throw new UserError(shim);
   const dir = attempt(() => ensureSessionDir(shim, sessionDir));
-  return { shim, sessions: findSessions(dir) };
+  return { shim, ...readSessionDir(dir) };
 }
 
 function find(pid: number, options: DirOption): { shim: Native; session: FoundSession } {
-  const { shim, sessions } = open(options);
+  const { shim, sessions, unreadable } = open(options);
   const found = sessions.filter(({ info }) => info.pid === pid && !info.finished);
   // A dead program's pid may have become another's.
   const session = found.find(({ info }) => isRunning(info.pid, info.processStart)) ?? found[0];
-  if (!session) throw new UserError(`no program with pid ${pid} is being recorded; see buntrace list`);
+  const instead = unreadable.find((one) => one.pid === pid);
+  if (!session)
+    throw new UserError(
+      instead ? unreadableText(instead) : `no program with pid ${pid} is being recorded; see buntrace list`,
+    );
   return { shim, session };
 }
 
@@ -103,15 +115,18 @@ function attempt<R>(work: () => R): R {
 }
 
 function list(options: DirOption & { json?: boolean }): void {
-  const rows = open(options).sessions.flatMap((session) => sessionRow(session) ?? []);
-  if (options.json) {
-    for (const row of rows) console.log(JSON.stringify(row));
-    return;
-  }
-  process.stdout.write(sessionTable(rows));
-  if (rows.some(({ state }) => state === "stale"))
+  const { sessions, unreadable } = open(options);
+  const rows = sessions.flatMap((session) => sessionRow(session) ?? []);
+  const out = new Output(1);
+  out.write(options.json ? rows.map((row) => `${JSON.stringify(row)}\n`).join("") : sessionTable(rows));
+  out.flush();
+  if (!options.json && rows.some(({ state }) => state === "stale"))
     process.stderr.write(
       "buntrace: stale: program and consumer are dead; buntrace recover finishes the trace\n",
+    );
+  for (const one of unreadable)
+    process.stderr.write(
+      `buntrace: ${unreadableText(one)}; ${mayBeInUse(one) ? `a process ${one.pid} may be recorded to it` : "buntrace recover --discard removes it"}\n`,
     );
 }
 
@@ -184,9 +199,11 @@ async function recover(
   pid: number | undefined,
   options: DirOption & { readonly discard?: boolean },
 ): Promise<void> {
-  const { shim, sessions } = open(options);
+  const { shim, sessions, unreadable } = open(options);
   const chosen = sessions.filter(({ info }) => pid === undefined || info.pid === pid);
-  if (pid !== undefined && chosen.length === 0)
+  const others = unreadable.filter((one) => pid === undefined || one.pid === pid);
+  const count = chosen.length + others.length;
+  if (pid !== undefined && count === 0)
     throw new UserError(`no program with pid ${pid} is recorded or left to recover; see buntrace list`);
   let failed = 0;
   for (const session of chosen) {
@@ -197,11 +214,21 @@ async function recover(
     if (state !== "live" || pid !== undefined)
       process.stderr.write(`buntrace: ${text}${lost === undefined ? "" : `; discarded, ${lost} lost`}\n`);
   }
-  if (chosen.length === 0) process.stderr.write(`buntrace: nothing to recover in ${options.sessionDir}\n`);
+  for (const one of others) {
+    const kept = options.discard ? removeUnreadable(one) : "not recovered";
+    if (kept !== undefined) failed++;
+    process.stderr.write(`buntrace: ${unreadableText(one)}; ${kept ?? "removed"}\n`);
+  }
+  if (count === 0) process.stderr.write(`buntrace: nothing to recover in ${options.sessionDir}\n`);
   if (failed > 0)
     throw new UserError(
-      `${failed} of ${many(chosen.length, "session")} could not be recovered; --discard removes what cannot be`,
+      `${failed} of ${many(count, "session")} could not be ${options.discard ? "removed" : "recovered; --discard removes what cannot be"}`,
     );
+}
+
+/** What is wrong with a session file, for people: its name may hold anything. */
+function unreadableText({ path, why }: UnreadableSession): string {
+  return `${printable(path)}: ${why}`;
 }
 
 /** The events that are nowhere but in a session file. */

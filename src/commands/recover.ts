@@ -3,11 +3,11 @@
  * is run on the session file once more; it finds the program dead, writes what is
  * left. Runs in the command's process.
  */
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
 
 import type { Native } from "../record/native.ts";
-import type { FoundSession } from "../record/session-dir.ts";
-import { isRunning } from "../record/process.ts";
+import type { FoundSession, UnreadableSession } from "../record/session-dir.ts";
+import { isPidTaken, isRunning } from "../record/process.ts";
 
 /** What became of a session. */
 export interface Recovered {
@@ -38,4 +38,26 @@ export async function recoverSession(
       text: `${what} not recovered: ${errors.trim().replace(/^buntrace-consumer: /, "")}`,
     };
   return { state: "recovered", text: `${what} recovered -> ${info.traceDir}` };
+}
+
+/** Whether the program that made an unreadable session may still record to it, as one of another version does. */
+export function mayBeInUse({ pid }: UnreadableSession): boolean {
+  return pid !== undefined && isPidTaken(pid);
+}
+
+/**
+ * Removes a file that is named as a session and cannot be read, unless it may be in use.
+ * @returns undefined, or why it stays.
+ */
+export function removeUnreadable(session: UnreadableSession): string | undefined {
+  if (mayBeInUse(session)) return `it stays: a process ${session.pid} runs, and may be recorded to it`;
+  try {
+    // A link is removed and not followed; a directory, a pipe or a device is somebody's mistake.
+    const file = lstatSync(session.path);
+    if (!file.isFile() && !file.isSymbolicLink()) return "it stays: remove it yourself";
+    unlinkSync(session.path);
+    return undefined;
+  } catch (error) {
+    return `it stays: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }

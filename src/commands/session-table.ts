@@ -58,7 +58,7 @@ export function sessionRow({ path, info }: FoundSession): SessionRow | undefined
 }
 
 /** Text of a session file, which may hold anything: no control characters for the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, "?");
 }
 

@@ -7,7 +7,8 @@
 
 /** Version of the layout; a file of another version is refused. */
 export const SESSION_VERSION = 3;
-const MAGIC = "BUNTRACE";
+/** What the file starts with. */
+export const MAGIC = "BUNTRACE";
 
 /** Size of the header, bytes. */
 export const HEADER_BYTES = 4096;
@@ -224,8 +225,8 @@ export interface SessionInfo {
  */
 export function readHeader(header: Buffer): SessionInfo {
   const at = SESSION_OFFSETS;
-  if (header.length < HEADER_BYTES || header.toString("latin1", 0, MAGIC.length) !== MAGIC)
-    throw new Error("not a session file");
+  if (header.toString("latin1", 0, MAGIC.length) !== MAGIC) throw new Error("not a session file");
+  if (header.length < HEADER_BYTES) throw new Error("not a session file: too short");
   const version = header.readUInt32LE(at.version);
   if (version !== SESSION_VERSION)
     throw new Error(`a session file of version ${version}; this buntrace reads version ${SESSION_VERSION}`);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import { CLI, cli } from "../support/cli.ts";
 import { Place } from "../support/place.ts";
+import { abandonedSession } from "../support/session-files.ts";
 import { HEAD, packet, streamBlock, writeTrace } from "../ctf/hand-made.ts";
 
 setDefaultTimeout(120_000);
@@ -62,6 +63,18 @@ describe("an output that cannot be written", () => {
 
   test.each(["print", "report", "info", "graph"])("%s to a full disk", (command) => {
     expect(toFull(command, trace)).toEqual(["", "buntrace: stdout: no space left on device\n", "1"]);
+  });
+
+  test("list to a full disk, and to a reader that has enough", async () => {
+    const program = join(import.meta.dirname, "../faults/programs/endings.ts");
+    await abandonedSession(place, program, ["SIGKILL", "1"], {});
+    const list = ["list", "--session-dir", place.sessionDir];
+    for (const args of [list, [...list, "--json"]]) {
+      expect(toFull(...args)).toEqual(["", "buntrace: stdout: no space left on device\n", "1"]);
+      const shell = `set -o pipefail; { sleep 1; "$@"; } | true`;
+      const { stderr, exitCode } = Bun.spawnSync(["bash", "-c", shell, "-", process.execPath, CLI, ...args]);
+      expect([stderr.toString(), exitCode]).toEqual(["", 0]);
+    }
   });
 
   test("help to a full disk", () => {
