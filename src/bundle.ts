@@ -106,7 +106,7 @@ export async function bundlePreload(): Promise<void> {
         setup(build) {
           // Required by few programs, and node:fs with it: left where it is, by a
           // path that holds from dist/preload.
-          build.onResolve({ filter: /^\.\/(output|snapshot)\.ts$/ }, ({ path }) => ({
+          build.onResolve({ filter: /^\.\/(joined|output|snapshot)\.ts$/ }, ({ path }) => ({
             path: `../../src/record/${path}`,
             external: true,
           }));

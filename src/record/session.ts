@@ -42,6 +42,8 @@ const MAX_PROGRAM_NAME = 64;
 export interface Session extends AsyncDisposable {
   /** False where nothing is recorded: an unsupported platform. */
   readonly recording: boolean;
+  /** True where the session was open already: the options had no effect, and `close` does not end it. */
+  readonly joined: boolean;
   /** Absolute path of this process's trace, undefined where nothing is written. */
   readonly traceDir: string | undefined;
   /** What the session has recorded so far. */
@@ -82,7 +84,7 @@ export function warnOnce(text: string): void {
 /**
  * Opens a session, or joins the one that is open in this process (under
  * `buntrace record`, in a Worker, or because it was opened before): then the options have no
- * effect, which it warns of once where they ask for another output or mode. Where the platform is not supported it warns
+ * effect, which it warns of once where they ask for something else. Where the platform is not supported it warns
  * once and returns a session that records nothing.
  * @throws Error with one line when an option, the output or the session directory is not usable.
  */
@@ -115,16 +117,16 @@ export function openSessionSync(options: SessionOptions = {}): Session {
 let warnedOfOther = false;
 
 /** One line where a program asks for another session than the one it joins; what `record` was asked for comes first. */
-function warnOfOther({ output, mode }: SessionOptions, open: OpenSession | undefined): void {
+function warnOfOther(asked: SessionOptions, open: OpenSession | undefined): void {
   if (!open || warnedOfOther || open.header.readUInt32LE(SESSION_OFFSETS.recorder) !== 0) return;
-  const { traceDir, mode: own } = readHeader(open.header);
-  const { dirname, resolve } = require("node:path") as typeof import("node:path");
-  const isOther =
-    output !== undefined && (open.toDisk ? resolve(output) !== dirname(traceDir) : output !== "null");
-  if (!isOther && (mode === undefined || mode === own)) return;
+  if (Object.keys(asked).length === 0) return;
+  const { differences } = require("./joined.ts") as typeof import("./joined.ts");
+  const takesSnapshots = Bun.isMainThread ? thread.onError !== undefined : undefined;
+  const found = differences(asked, { ...open, path: sessionPath(open), takesSnapshots });
+  if (found.length === 0) return;
   warnedOfOther = true;
   console.error(
-    `buntrace: openSession joins the session that is open in this process, output ${open.toDisk ? dirname(traceDir) : "null"}, mode ${own}`,
+    `buntrace: openSession joins the session that is open in this process, with ${found.join(", ")}`,
   );
 }
 
@@ -331,6 +333,7 @@ function handle(open: OpenSession | undefined, ours: boolean): Session {
   };
   return {
     recording: open !== undefined,
+    joined: open !== undefined && !ours,
     traceDir: open?.toDisk ? readHeader(open.header).traceDir : undefined,
     info: () => (open ? readHeader(open.header) : undefined),
     snapshot: (output) => {

@@ -183,6 +183,26 @@ test("a snapshot that cannot be written is said once, and changes nothing", asyn
   expect(existsSync(dir)).toBe(false);
 });
 
+test("a snapshot that fails half-way leaves nothing", async () => {
+  await using place = new Place();
+  const dir = join(place.dir, "errors");
+  const program = join(place.dir, "no-session.ts");
+  // Its directory is made before the session file is opened.
+  writeFileSync(
+    program,
+    `const { readdirSync, rmSync } = require("node:fs");
+    process.on("uncaughtException", (error) => console.log(error.message, readdirSync(${JSON.stringify(dir)})));
+    for (const name of readdirSync(${JSON.stringify(place.sessionDir)})) rmSync(${JSON.stringify(place.sessionDir)} + "/" + name);
+    setTimeout(() => { throw new Error("one"); }, 1);
+    setTimeout(() => { throw new Error("two"); }, 20);`,
+  );
+  mkdirSync(dir);
+  const ended = await run(place, program, { session: { snapshotOnError: dir } });
+  expect(seen(ended)).toEqual({ stdout: "one []\ntwo []\n", status: 0, signal: null });
+  expect(ended.stderr).toMatch(/^buntrace: no snapshot of an uncaught error: .*No such file or directory\n$/);
+  expect(readdirSync(dir)).toEqual([]);
+});
+
 test("where no snapshot can go is said before the program starts", async () => {
   await using place = new Place();
   const record = (...args: string[]): Promise<Ended> => cli(place, ["record", ...args, PROGRAM, "1", "1"]);

@@ -2,7 +2,7 @@
  * Sessions: their options, what is enabled, opening, joining, closing and opening
  * again, Workers, and what the trace holds at every moment in between.
  */
-import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { appendFileSync, readFileSync, readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 
@@ -156,19 +156,10 @@ test("the main thread is called main until the program names it", async () => {
 });
 
 test("a second openSession joins the first; only the first one's close ends it", async () => {
-  const warnings = spyOn(console, "error").mockImplementation(() => {});
   const { events } = await recordHere(async (session, place) => {
-    await openSession({ output: place.output, mode: "discard", enable: ["other:*"] });
-    expect(warnings).not.toHaveBeenCalled();
-    const joined = await openSession({ output: join(place.dir, "elsewhere") });
-    await openSession({ mode: "block" });
-    // Once.
-    expect(warnings.mock.calls).toEqual([
-      [
-        `buntrace: openSession joins the session that is open in this process, output ${place.output}, mode discard`,
-      ],
-    ]);
-    expect([joined.recording, joined.traceDir]).toEqual([true, session.traceDir ?? ""]);
+    expect(session.joined).toBe(false);
+    const joined = await openSession({ output: place.output, mode: "discard" });
+    expect([joined.recording, joined.joined, joined.traceDir]).toEqual([true, true, session.traceDir ?? ""]);
     point(1);
     await joined.close();
     point(2);
@@ -176,8 +167,63 @@ test("a second openSession joins the first; only the first one's close ends it",
     await joined.flush();
     expect(joined.info()?.recordsWritten).toBe(2n);
   });
-  warnings.mockRestore();
   expect(events.map(({ fields }) => fields["n"])).toEqual([1, 2]);
+});
+
+test("options that a joined session has otherwise are said in one line, and the others not", async () => {
+  await using place = new Place();
+  const { output, sessionDir } = place;
+  const limits = { maxSize: 8 * (8192 + 256), whenFull: "stop", rotatePeriod: 60_000, maxChunks: 2 } as const;
+  const first: SessionOptions = { output, sessionDir, subBufferSize: 8192, enable: ["test:*"], ...limits };
+  const joins = async (options: SessionOptions): Promise<string> => {
+    const program = `
+      const { openSession } = await import(${JSON.stringify(join(import.meta.dirname, "../../src/index.ts"))});
+      await openSession(${JSON.stringify(first)});
+      await openSession(${JSON.stringify(options)});
+      await openSession(${JSON.stringify(options)});`;
+    const child = Bun.spawn([process.execPath, "-e", program], { cwd: place.dir, stderr: "pipe" });
+    const stderr = await child.stderr.text();
+    await place.recorded();
+    return stderr;
+  };
+  const line = (...found: string[]): string =>
+    `buntrace: openSession joins the session that is open in this process, with ${found.join(", ")}\n`;
+  expect(await joins({})).toBe("");
+  expect(await joins({ ...first, output: "trace", subBuffers: 8, flushPeriod: 1000, clock: "cycles" })).toBe(
+    "",
+  );
+  expect(await joins({ subBufferSize: 4096 })).toBe(line("subBufferSize 8192 instead of 4096"));
+  expect(
+    await joins({
+      output: "other",
+      mode: "block",
+      enable: [],
+      subBuffers: 4,
+      flushPeriod: 0.5e3,
+      blockTimeout: 7,
+      sessionDir: "elsewhere",
+      maxSize: 2 ** 22,
+      whenFull: "stop",
+      rotateSize: 2 ** 20,
+      rotatePeriod: 60_000,
+      maxChunks: 3,
+      snapshotOnError: "errors",
+    }),
+  ).toBe(
+    line(
+      `output "${output}" instead of "other"`,
+      'mode "discard" instead of "block"',
+      'enable ["test:*"] instead of []',
+      "subBuffers 8 instead of 4",
+      "flushPeriod 1000 instead of 500",
+      "blockTimeout 1000 instead of 7",
+      `sessionDir "${sessionDir}" instead of "elsewhere"`,
+      `maxSize ${limits.maxSize} instead of 4194304`,
+      "no rotateSize instead of 1048576",
+      "maxChunks 2 instead of 3",
+      'no snapshotOnError instead of "errors"',
+    ),
+  );
 });
 
 test("`await using` closes the session", async () => {
@@ -281,7 +327,7 @@ test("a session that a Worker opens is the process's: it outlives the Worker", a
     traced: false,
   });
   expect(stderr).toBe(
-    `buntrace: openSession joins the session that is open in this process, output ${place.output}, mode discard\n`,
+    `buntrace: openSession joins the session that is open in this process, with output "${place.output}" instead of "${place.output}-other"\n`,
   );
   const result = JSON.parse(stdout) as { pid: number };
   expect(result).toMatchObject({ recording: true });
