@@ -1,6 +1,6 @@
 /**
  * Provider `process`: how the program starts and ends, and what nobody caught
- * (record/uncaught.ts). Called by the preload; works in the main thread. Listens only:
+ * (record/uncaught.ts); the last in Workers, too. Called by the preload. Listens only:
  * no signal gets a handler.
  */
 import { listenUnseen } from "../record/listeners.ts";
@@ -25,7 +25,7 @@ function workingDirectory(): string {
 
 /** Emits the start and sees to the rest. */
 export function instrumentProcess(): void {
-  if (!Bun.isMainThread) return;
+  if (!Bun.isMainThread) return watchErrors();
   const start = PROVIDER.tracepoint("start", [
     ["pid", "u32"],
     ["ppid", "u32"],

@@ -13,8 +13,8 @@ export interface Joined {
   readonly toDisk: boolean;
   /** Of the session file. */
   readonly path: string;
-  /** Whether errors of this thread are followed by snapshots; undefined where another thread's opener knows. */
-  readonly takesSnapshots: boolean | undefined;
+  /** Whether errors of this thread are followed by snapshots. */
+  readonly takesSnapshots: boolean;
 }
 
 /**
@@ -36,7 +36,7 @@ export function differences(asked: SessionOptions, joined: Joined): string[] {
     const text = is === undefined ? `no ${name}` : `${name} ${JSON.stringify(is)}`;
     found.push(`${text} instead of ${JSON.stringify(asked[name])}`);
   }
-  if (asked.snapshotOnError !== undefined && joined.takesSnapshots === false)
+  if (asked.snapshotOnError !== undefined && !joined.takesSnapshots)
     found.push(`no snapshotOnError instead of ${JSON.stringify(asked.snapshotOnError)}`);
   return found;
 }

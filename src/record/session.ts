@@ -121,7 +121,7 @@ function warnOfOther(asked: SessionOptions, open: OpenSession | undefined): void
   if (!open || warnedOfOther || open.header.readUInt32LE(SESSION_OFFSETS.recorder) !== 0) return;
   if (Object.keys(asked).length === 0) return;
   const { differences } = require("./joined.ts") as typeof import("./joined.ts");
-  const takesSnapshots = Bun.isMainThread ? thread.onError !== undefined : undefined;
+  const takesSnapshots = thread.onError !== undefined;
   const found = differences(asked, { ...open, path: sessionPath(open), takesSnapshots });
   if (found.length === 0) return;
   warnedOfOther = true;
@@ -150,7 +150,7 @@ export function openRecordedSession(options: RecordSettings): void {
   takeSnapshotsOnError(settings.snapshotOnError);
 }
 
-/** From now on, while the session is open. @param dir exists; undefined: none are asked for. */
+/** From now on, while the session is open; in this thread and the Workers it makes. @param dir exists; undefined: none are asked for. */
 function takeSnapshotsOnError(dir: string | undefined): void {
   const open = current();
   if (!open || dir === undefined) return;
@@ -161,6 +161,7 @@ function takeSnapshotsOnError(dir: string | undefined): void {
     if (thread.session === open && !isFinished(open)) take();
   };
   watchErrors();
+  process.env[SESSION_VARIABLE] = `${process.pid} ${dir}`;
 }
 
 function sessionPath({ native: { shim } }: OpenSession): string {
@@ -271,20 +272,21 @@ function programName(): string {
 /**
  * Names the process whose session Workers join, in the environment that they inherit:
  * a Worker has a global object of its own, and no library is loaded to ask where
- * nothing is traced.
+ * nothing is traced. Behind a space follows the directory of snapshots on errors, if any.
  */
 const SESSION_VARIABLE = "BUNTRACE_SESSION";
 
 /** Whether this process has opened a session; it may be over. */
 export function sessionWasOpened(): boolean {
-  return process.env[SESSION_VARIABLE] === String(process.pid);
+  return process.env[SESSION_VARIABLE]?.split(" ", 1)[0] === String(process.pid);
 }
 
 /** A Worker joins the session of its process when it loads the library. */
 function joinInWorker(): void {
   if (Bun.isMainThread || thread.attached || !sessionWasOpened()) return;
   const loaded = native();
-  if (typeof loaded !== "string") attachThread(loaded);
+  if (typeof loaded === "string" || !attachThread(loaded)) return;
+  takeSnapshotsOnError(process.env[SESSION_VARIABLE]?.slice(`${process.pid} `.length) || undefined);
 }
 
 /** Polls until `done`, with growing pauses. */

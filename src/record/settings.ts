@@ -46,8 +46,8 @@ export interface SessionOptions {
   /** How many chunks are kept, 1 to 256; the oldest go. Default: all. */
   readonly maxChunks?: number;
   /**
-   * Directory for snapshots: at each uncaught error and unhandled rejection of the main
-   * thread what the rings hold, as a trace of its own; at most 10 a process. Default: none.
+   * Directory for snapshots: at each uncaught error and unhandled rejection, of any
+   * thread, what the rings hold, as a trace of its own; at most 10 a process. Default: none.
    */
   readonly snapshotOnError?: string;
 }

@@ -37,9 +37,11 @@ export function takeSnapshot(
   traceDir: string,
   output: string = DEFAULT_SNAPSHOT_OUTPUT,
 ): SnapshotResult {
-  return writeSnapshot(native, sessionPath, traceDir, () =>
-    join(prepareOutput(output, dirname(sessionPath)).path, basename(traceDir)),
-  );
+  return writeSnapshot(native, sessionPath, traceDir, () => {
+    const dir = join(prepareOutput(output, dirname(sessionPath)).path, basename(traceDir));
+    mkdirSync(dir);
+    return dir;
+  });
 }
 
 /**
@@ -49,9 +51,9 @@ export function takeSnapshot(
 const MAX_ERROR_SNAPSHOTS = 10;
 
 /**
- * What takes a snapshot into a directory of its own at every call, until there are
- * {@link MAX_ERROR_SNAPSHOTS}; it never throws. The first one, and the first that fails,
- * are said on stderr.
+ * What takes a snapshot into a directory of its own at every call, until the process has
+ * {@link MAX_ERROR_SNAPSHOTS}; it never throws. The first one of the process, and the first
+ * of this thread that fails, are said on stderr.
  * @param dir of all of them; it exists.
  */
 export function snapshotsOnError(
@@ -60,19 +62,34 @@ export function snapshotsOnError(
   traceDir: string,
   dir: string,
 ): () => void {
-  let taken = 0;
+  let number = 0;
   let failed = false;
+  /** Other threads take theirs: which numbers there are is told by the directories. */
+  const next = (): string | undefined => {
+    while (number < MAX_ERROR_SNAPSHOTS) {
+      const path = join(dir, `${basename(traceDir)}-${++number}`);
+      try {
+        mkdirSync(path);
+        return path;
+      } catch (error) {
+        if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      }
+    }
+    return undefined;
+  };
   return () => {
-    if (taken === MAX_ERROR_SNAPSHOTS) return;
-    const path = join(dir, `${basename(traceDir)}-${++taken}`);
+    let path: string | undefined;
     try {
-      writeSnapshot(native, sessionPath, traceDir, () => path);
-      if (taken === 1)
+      path = next();
+      if (path === undefined) return;
+      const made = path;
+      writeSnapshot(native, sessionPath, traceDir, () => made);
+      if (number === 1)
         say(
           `an uncaught error: snapshot -> ${path}; the first ${MAX_ERROR_SNAPSHOTS} of this process are kept`,
         );
     } catch (error) {
-      rmSync(path, { recursive: true, force: true });
+      if (path !== undefined) rmSync(path, { recursive: true, force: true });
       if (!failed)
         say(`no snapshot of an uncaught error: ${error instanceof Error ? error.message : String(error)}`);
       failed = true;
@@ -89,7 +106,7 @@ function say(text: string): void {
   }
 }
 
-/** @param place gives the directory to make, once it is sure that there will be a snapshot. */
+/** @param place makes the directory, once it is sure that there will be a snapshot. */
 function writeSnapshot(
   { shim }: Native,
   sessionPath: string,
@@ -101,7 +118,6 @@ function writeSnapshot(
   // The header may name anything: a pipe would be waited for.
   if (!lstatSync(metadata).isFile()) throw new Error(`${metadata} is not a file`);
   const dir = place();
-  mkdirSync(dir);
   const numbers = new Float64Array(5);
   const error = Buffer.alloc(ERROR_BYTES);
   if (shim.bt_snapshot(cString(sessionPath), cString(dir), numbers, error) !== 0)

@@ -1,7 +1,7 @@
 /**
  * What nobody caught: an event for each uncaught error and each unhandled rejection,
  * and then, where the session asks for it, a snapshot of the rings; all before the
- * program's own handlers. Called by the preload and by `openSession`; works in the main
+ * program's own handlers. Called by the preload and by `openSession`, in any
  * thread. Listens only (see listeners.ts): no error is handled that was not before.
  */
 import { listenUnseen, unlistenUnseen } from "./listeners.ts";
@@ -103,7 +103,7 @@ function onRejection(reason: unknown, promise: unknown): void {
 
 /** Sees to errors from now on; once a thread, whichever copy of the library comes first. */
 export function watchErrors(): void {
-  if (!Bun.isMainThread || thread.watchesErrors) return;
+  if (thread.watchesErrors) return;
   thread.watchesErrors = true;
   listenUnseen("uncaughtExceptionMonitor", (error) => seeError("uncaught", error));
   // Told what to do with rejections, Bun does not ask the listeners, or not them alone.

@@ -1,6 +1,7 @@
 /** Provider `process`: whatever way a program ends, it does so as untraced, and the trace says how. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import type { TraceEvent } from "../support/babeltrace.ts";
 import { both, shown } from "./both.ts";
 
 setDefaultTimeout(120_000);
@@ -67,11 +68,14 @@ test.each(ENDS)("%s", async (way, status, errors) => {
     },
   ]);
   expect(own.at(-1)).toEqual(["process:exit", { code: status }]);
-  const found = events
-    .filter(({ name }) => name === "process:uncaught_error" || name === "process:unhandled_rejection")
-    .map(({ name, fields }): unknown[] => [name.slice("process:".length), fields["name"], fields["message"]]);
-  expect(found).toEqual([...errors]);
+  expect(errorsOf(events)).toEqual([...errors]);
 });
+
+function errorsOf(events: readonly TraceEvent[]): unknown[][] {
+  return events
+    .filter(({ name }) => name === "process:uncaught_error" || name === "process:unhandled_rejection")
+    .map(({ name, fields }) => [name.slice("process:".length), fields["name"], fields["message"]]);
+}
 
 test.each(["strict", "throw", "warn", "none"])("--unhandled-rejections=%s", async (mode) => {
   for (const way of ["reject", "reject-handled"]) {
@@ -94,4 +98,20 @@ test("a program does not see the listeners, and cannot remove them", async () =>
     "process:unhandled_rejection",
     "process:exit",
   ]);
+});
+
+/** In a Worker: the first rejection ends it, and one in its last task is reported by nobody. */
+const IN_WORKER: typeof ENDS = ENDS.filter(([way]) => way !== "reject-once").map((end) => {
+  const [way, status, errors] = end;
+  if (way === "throw-string") return [way, status, []];
+  return way === "reject-twice" ? [way, status, errors.slice(0, 1)] : end;
+});
+
+describe.each(["web", "node"])("a Worker (%s)", (kind) => {
+  test.each(IN_WORKER)("%s", async (way, _status, errors) => {
+    // What two threads print comes in any order.
+    const normalize = (text: string): string => text.split("\n").toSorted().join("\n");
+    const { events } = await both("worker-end.ts", [kind, way], { normalize });
+    expect(errorsOf(events)).toEqual([...errors]);
+  });
 });

@@ -2,7 +2,7 @@
  * Snapshots at errors that nobody caught: by the option of `openSession` and of
  * `record`, in a program that survives the errors and overwrites its rings afterwards.
  */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -117,6 +117,45 @@ test("no more than ten a process", async () => {
   await expectSnapshot(snapshots[0]!, 0);
   await expectSnapshot(snapshots[9]!, 9);
   expect(traced.stderr.split("\n")).toHaveLength(2);
+});
+
+describe("errors of Workers", () => {
+  const program = join(import.meta.dirname, "programs/worker-errors.ts");
+  const args = ["12", String(COUNT)];
+
+  async function expectSnapshots(place: Place, traced: Ended): Promise<void> {
+    expect(seen(traced)).toEqual(seen(await run(place, program, { args, traced: false })));
+    const snapshots = snapshotsIn(join(place.dir, "errors"));
+    expect(traced.stderr.match(/snapshot.*/g)).toEqual([
+      `snapshot -> ${snapshots[0]}; the first 10 of this process are kept`,
+    ]);
+    expect(snapshots).toHaveLength(10);
+    for (const [index, snapshot] of snapshots.entries()) {
+      const { events } = await readReport(snapshot);
+      const error = events.findLast(isError)!;
+      expect(error.name).toBe(index % 2 === 0 ? "process:uncaught_error" : "process:unhandled_rejection");
+      expect(error.fields["message"]).toBe(`error ${index}`);
+      const own = events.filter(({ tid }) => tid === error.tid);
+      expect(own.at(-1)).toBe(error);
+      const ticks = own.filter(({ name }) => name === "test:tick").map(({ fields }) => Number(fields["n"]));
+      const first = (index + 1) * COUNT - ticks.length;
+      expect(ticks).toEqual(Array.from({ length: ticks.length }, (_, i) => first + i));
+      expect(ticks.length).toBeWithin(500, COUNT);
+    }
+  }
+
+  test("under record", async () => {
+    await using place = new Place();
+    const options = [...OVERWRITE, "--snapshot-on-error", "errors"];
+    await expectSnapshots(place, await cli(place, ["record", ...options, program, ...args]));
+  });
+
+  test("with a session of the program's own", async () => {
+    await using place = new Place();
+    const session = { output: place.output, sessionDir: place.sessionDir, ...SMALL };
+    const env = { SNAPSHOTS: JSON.stringify({ ...session, snapshotOnError: join(place.dir, "errors") }) };
+    await expectSnapshots(place, await run(place, program, { args, env, traced: false }));
+  });
 });
 
 test("followed programs: each its own, in the same directory", async () => {

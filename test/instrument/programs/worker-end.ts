@@ -1,0 +1,20 @@
+/**
+ * Ends a Worker in the way that it is told, and says what its maker sees of it:
+ * `worker-end.ts KIND WAY`, KIND is web or node. The ways are those of process-end.ts.
+ */
+import { Worker as NodeWorker } from "node:worker_threads";
+
+const [kind, way = ""] = process.argv.slice(2);
+const script = new URL("./process-end.ts", import.meta.url);
+if (kind === "node") {
+  const worker = new NodeWorker(script, { argv: [way] });
+  worker.on("error", (error) => console.log("error", String(error)));
+  worker.on("exit", (code) => console.log("exit of the Worker", code));
+} else {
+  const worker = new Worker(script, { argv: [way] });
+  worker.addEventListener("error", (event) => {
+    event.preventDefault();
+    console.log("error", String(event.error), event.message);
+  });
+  worker.addEventListener("close", (event) => console.log("close", event.code));
+}
