@@ -171,11 +171,14 @@ static inline void bt_wake_owner(struct bt_ring *ring)
 		syscall(SYS_futex, &ring->space, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Writes the runs of a ring. Returns 0, or -errno with the rest as it was. */
+/* Writes the runs of a ring, as many as there can be when it begins: an owner that is as
+ * fast as we are must not keep us from the other rings, and from all that we wait for.
+ * Returns 0, or -errno with the rest as it was. */
 static inline int bt_write_runs(struct bt_trace *trace, struct bt_stream *stream, bool partial)
 {
 	const struct bt_session *s = trace->session;
 	struct bt_ring *ring = stream->ring;
+	uint64_t begin = ring->progress[ring->current & 1].tail;
 
 	for (uint32_t written = 1;; written++) {
 		const struct bt_progress *done = &ring->progress[ring->current & 1];
@@ -184,8 +187,10 @@ static inline int bt_write_runs(struct bt_trace *trace, struct bt_stream *stream
 		enum bt_got got = bt_get(ring, s->sub_buffer_size, s->sub_buffers, done, partial, &run);
 		int error = 0;
 
-		if (got != BT_RUN)
-			return got == BT_NONE ? 0 : -EBADMSG;
+		if (got == BT_IMPOSSIBLE)
+			return -EBADMSG;
+		if (got == BT_NONE || done->tail - begin >= s->sub_buffer_size * s->sub_buffers)
+			return 0;
 		next.tail = run.next_tail;
 		if (run.end == run.begin)
 			bt_put(ring, &next);

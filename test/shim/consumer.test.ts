@@ -28,15 +28,20 @@ setDefaultTimeout(600_000);
 
 const FILE = "test/shim/consumer.test.ts";
 const NUMBERED = join(import.meta.dirname, "../faults/programs/numbered.ts");
+const FLOODERS = join(import.meta.dirname, "programs/flooders.ts");
+/** What it emits. */
+const FLOODERS_EVENTS = 2 * 15_000;
 const FLOOD = join(import.meta.dirname, "../conformance/programs/flood.ts");
 
 const dir = mkdtempSync(join(tmpdir(), "buntrace-consumers-"));
 process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
 const sanitized = join(dir, "sanitized");
 const faulty = join(dir, "faulty");
+const slow = join(dir, "slow");
 
 beforeAll(() => {
   buildProgram(sanitized, [shimSource("consumer.c")], "address");
+  buildProgram(slow, [join(import.meta.dirname, "slow-consumer.c")], "none");
   // The renaming macros are for consumer.c alone: the faulty calls call the real ones.
   buildProgram(
     faulty,
@@ -113,6 +118,20 @@ test(`a sanitized consumer on session files damaged at random, ${DAMAGED} times`
     expect([signal, stderr.includes("Sanitizer") || stderr.includes("runtime error")]).toEqual([null, false]);
     rmSync(path, { force: true });
   });
+});
+
+test("a consumer that is slower than two threads, in block mode: each has its turn, and nothing is lost", async () => {
+  await using place = new Place();
+  // One thread's alone would take more than twice the timeout to write.
+  const session = { mode: "block", blockTimeout: 300, subBufferSize: 4096, subBuffers: 4 } as const;
+  const program = start(place, FLOODERS, {
+    session: { ...session, flushPeriod: 60_000 },
+    env: { BUNTRACE_BINARIES: binariesWith(place, { path: slow }) },
+  });
+  expect([await program.stderr.text(), await program.exited]).toEqual(["", 0]);
+  await place.recorded();
+  const report = await readReport(place.output);
+  expect([report.events.length, report.discarded]).toEqual([FLOODERS_EVENTS, 0]);
 });
 
 test("a disk that fails again and again: nothing lost, nothing twice, nothing torn", async () => {
