@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -34,6 +35,14 @@ static int fail(char *error, const char *format, ...)
 	vsnprintf(error, ERROR_SIZE, format, args);
 	va_end(args);
 	return -1;
+}
+
+/* 16 bytes of a random UUID (RFC 9562, version 4). The engine's own generator takes 50 us at first. */
+BT_EXPORT void bt_random_uuid(uint8_t *uuid)
+{
+	syscall(SYS_getrandom, uuid, 16, 0);
+	uuid[6] = (uuid[6] & 0x0f) | 0x40;
+	uuid[8] = (uuid[8] & 0x3f) | 0x80;
 }
 
 /* Makes sure that the session directory is there, is the user's own and closed to

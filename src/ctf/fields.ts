@@ -95,6 +95,20 @@ function isList(labels: EnumLabels): labels is readonly string[] {
   return Array.isArray(labels);
 }
 
+/**
+ * Whether text is 1 to `most` ASCII letters, digits and characters of `more`. No regular expression: the first one of a
+ * program takes 0.1 ms of its start.
+ */
+export function isWord(text: string, more: string, most: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    const isLetter = (code | 32) >= 97 && (code | 32) <= 122;
+    const isDigit = code >= 48 && code <= 57;
+    if (!isLetter && !isDigit && !more.includes(text.charAt(i))) return false;
+  }
+  return text.length > 0 && text.length <= most;
+}
+
 /** Whether a field type is an array of numbers. */
 export function isArrayType(type: FieldType): type is ArrayType {
   return typeof type === "string" && type.endsWith("[]") && type.slice(0, -2) in NUMBER_TYPES;
@@ -134,7 +148,7 @@ export function checkFields(fields: readonly Field[]): void {
     i += 1;
     if (!Array.isArray(pair)) throw new Error(`field ${i} is no [name, type] pair`);
     const [name, type]: readonly unknown[] = pair;
-    if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name))
+    if (typeof name !== "string" || !isWord(name, "_", 64) || name.charAt(0) <= "9")
       throw new Error(
         `field name ${JSON.stringify(name)}: use letters, digits and _, not a digit first, at most 64`,
       );

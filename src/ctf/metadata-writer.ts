@@ -22,9 +22,9 @@ export function metadataHead(
   variables: Readonly<Record<string, string | number>>,
 ): { before: string; after: string } {
   const uuid = formatUuid(id);
-  const env = Object.entries(variables)
-    .map(([key, value]) => `\t${key} = ${typeof value === "number" ? value : quote(value)};\n`)
-    .join("");
+  let env = "";
+  for (const [key, value] of Object.entries(variables))
+    env += `\t${key} = ${typeof value === "number" ? value : quote(value)};\n`;
   const before = `/* CTF 1.8 */
 ${TYPES}
 trace {
@@ -95,28 +95,28 @@ export function eventBlock(
 ): { before: string; after: string } {
   const uri = kind === "event" ? "" : `\tmodel.emf.uri = "buntrace:${kind}";\n`;
   const lengths = lengthNames(fields);
-  const lines = fields
-    .map(([field, type]) => `\t\t${declaration(`_${field}`, type, lengths.get(field) ?? "")}\n`)
-    .join("");
+  let lines = "";
+  for (const [field, type] of fields)
+    lines += `\t\t${declaration(`_${field}`, type, lengths.get(field) ?? "")}\n`;
   return {
     before: `\nevent {\n\tname = ${quote(name)};\n\tid = `,
     after: `;\n\tstream_id = 0;\n\tloglevel = ${level};\n${uri}\tfields := struct {\n${lines}\t} align(8);\n};\n`,
   };
 }
 
-const TYPES = [
-  ...(["u8", "u16", "u32", "u64"] as const).map((name) => integer(name, false)),
-  ...(["i8", "i16", "i32", "i64"] as const).map((name) => integer(name, true)),
-  "typealias floating_point { exp_dig = 8; mant_dig = 24; align = 8; } := f32;",
-  "typealias floating_point { exp_dig = 11; mant_dig = 53; align = 8; } := f64;",
-  "typealias integer { size = 8; align = 8; signed = false; encoding = UTF8; } := text;",
-  "typealias enum : u8 { false = 0, true = 1 } := boolean;",
-].join("\n");
-
-function integer(name: "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64", signed: boolean): string {
-  const size = NUMBER_TYPES[name].bytes * 8;
-  return `typealias integer { size = ${size}; align = 8; signed = ${signed}; } := ${name};`;
-}
+/** The types of NUMBER_TYPES, and what else fields and packets are made of. */
+const TYPES = `typealias integer { size = 8; align = 8; signed = false; } := u8;
+typealias integer { size = 16; align = 8; signed = false; } := u16;
+typealias integer { size = 32; align = 8; signed = false; } := u32;
+typealias integer { size = 64; align = 8; signed = false; } := u64;
+typealias integer { size = 8; align = 8; signed = true; } := i8;
+typealias integer { size = 16; align = 8; signed = true; } := i16;
+typealias integer { size = 32; align = 8; signed = true; } := i32;
+typealias integer { size = 64; align = 8; signed = true; } := i64;
+typealias floating_point { exp_dig = 8; mant_dig = 24; align = 8; } := f32;
+typealias floating_point { exp_dig = 11; mant_dig = 53; align = 8; } := f64;
+typealias integer { size = 8; align = 8; signed = false; encoding = UTF8; } := text;
+typealias enum : u8 { false = 0, true = 1 } := boolean;`;
 
 /**
  * The names under which arrays' lengths are declared, by the arrays' names: as LTTng
@@ -125,7 +125,8 @@ function integer(name: "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i6
  * (`_data_length`, declared with two).
  */
 function lengthNames(fields: readonly Field[]): Map<string, string> {
-  const shown = new Set(fields.map(([name]) => name));
+  const shown = new Set<string>();
+  for (const [name] of fields) shown.add(name);
   const names = new Map<string, string>();
   for (const [array, type] of fields) {
     if (type !== "bytes" && !isArrayType(type)) continue;
@@ -150,7 +151,7 @@ function declaration(name: string, type: FieldType, length: string): string {
 
 /** A TSDL string literal. What is not printable ASCII goes as octal escapes of its UTF-8. */
 function quote(text: string): string {
-  const bytes = Buffer.from(text);
+  const bytes = new TextEncoder().encode(text);
   let out = "";
   // Counted: the first iterator of a buffer takes 0.1 ms of a traced program's start.
   for (let i = 0; i < bytes.length; i++) {
@@ -165,14 +166,6 @@ function quote(text: string): string {
 
 /** 16 bytes as lower-case text with dashes. */
 export function formatUuid(uuid: Uint8Array): string {
-  const hex = Buffer.from(uuid).toString("hex");
-  return [
-    [0, 8],
-    [8, 12],
-    [12, 16],
-    [16, 20],
-    [20, 32],
-  ]
-    .map(([from, to]) => hex.slice(from, to))
-    .join("-");
+  const hex = uuid.toHex();
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

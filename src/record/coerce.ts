@@ -106,26 +106,42 @@ export function read(values: unknown, name: string, altered: Altered): unknown {
   }
 }
 
-const CONSTRUCTORS = {
-  u8: Uint8Array,
-  u16: Uint16Array,
-  u32: Uint32Array,
-  u53: Float64Array,
-  u64: BigUint64Array,
-  i8: Int8Array,
-  i16: Int16Array,
-  i32: Int32Array,
-  i64: BigInt64Array,
-  f32: Float32Array,
-  f64: Float64Array,
-} as const;
+/** What writers of array fields need. */
+interface ForArrays {
+  /**
+   * A typed array of the field's type, with at most `most` elements to read: the
+   * program's own where it is one, else a converted copy.
+   */
+  readonly toArray: (value: unknown, type: NumberType, most: number, altered: Altered) => Numbers;
+  /** How many elements of the array go into the record. */
+  readonly cutLength: (array: Numbers, most: number, altered: Altered) => number;
+}
+
+let madeForArrays: ForArrays | undefined;
+
+/** Made when the first writer needs it: the engine takes 0.1 ms to make all these classes. */
+export function forArrays(): ForArrays {
+  return (madeForArrays ??= makeForArrays());
+}
+
+function constructors() {
+  return {
+    u8: Uint8Array,
+    u16: Uint16Array,
+    u32: Uint32Array,
+    u53: Float64Array,
+    u64: BigUint64Array,
+    i8: Int8Array,
+    i16: Int16Array,
+    i32: Int32Array,
+    i64: BigInt64Array,
+    f32: Float32Array,
+    f64: Float64Array,
+  } as const;
+}
 
 /** A typed array of any numeric field type. */
-export type Numbers = InstanceType<(typeof CONSTRUCTORS)[NumberType]>;
-
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const tagOf = getter(typedArray, Symbol.toStringTag);
-const lengthOf = getter(typedArray, "length");
+type Numbers = InstanceType<ReturnType<typeof constructors>[NumberType]>;
 
 /** A built-in getter, out of reach of subclasses and proxies. */
 function getter(prototype: object, key: PropertyKey): (of: unknown) => unknown {
@@ -134,37 +150,39 @@ function getter(prototype: object, key: PropertyKey): (of: unknown) => unknown {
   return (of) => get.call(of);
 }
 
-/**
- * A typed array of the field's type, with at most `most` elements to read: the
- * program's own where it is one, else a converted copy.
- */
-export function toArray(value: unknown, type: NumberType, most: number, altered: Altered): Numbers {
-  const Constructor = CONSTRUCTORS[type];
-  const tag = tagOf(value);
-  if (tag === Constructor.name) return value as Numbers;
-  try {
-    // A proxy's traps and a detached buffer throw here.
-    if (type === "u8" && value instanceof ArrayBuffer) return new Uint8Array(value);
-    const list = value as ArrayLike<unknown>;
-    const length = Math.min(Math.max(0, Math.trunc(Number(list.length))) || 0, most + 1);
-    if (list === null || typeof list !== "object") altered();
-    const out = new Constructor(length);
-    for (let i = 0; i < length; i++)
-      out[i] =
-        out instanceof BigUint64Array || out instanceof BigInt64Array
-          ? toBigInt(list[i], altered)
-          : toNumber(list[i], altered);
-    return out;
-  } catch {
-    altered();
-    return new Constructor(0);
-  }
-}
-
-/** How many elements of the array go into the record. */
-export function cutLength(array: Numbers, most: number, altered: Altered): number {
-  const length = lengthOf(array) as number;
-  if (length <= most) return length;
-  altered();
-  return most;
+function makeForArrays(): ForArrays {
+  const all = constructors();
+  const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+  const tagOf = getter(typedArray, Symbol.toStringTag);
+  const lengthOf = getter(typedArray, "length");
+  return {
+    toArray(value, type, most, altered) {
+      const Constructor = all[type];
+      const tag = tagOf(value);
+      if (tag === Constructor.name) return value as Numbers;
+      try {
+        // A proxy's traps and a detached buffer throw here.
+        if (type === "u8" && value instanceof ArrayBuffer) return new Uint8Array(value);
+        const list = value as ArrayLike<unknown>;
+        const length = Math.min(Math.max(0, Math.trunc(Number(list.length))) || 0, most + 1);
+        if (list === null || typeof list !== "object") altered();
+        const out = new Constructor(length);
+        for (let i = 0; i < length; i++)
+          out[i] =
+            out instanceof BigUint64Array || out instanceof BigInt64Array
+              ? toBigInt(list[i], altered)
+              : toNumber(list[i], altered);
+        return out;
+      } catch {
+        altered();
+        return new Constructor(0);
+      }
+    },
+    cutLength(array, most, altered) {
+      const length = lengthOf(array) as number;
+      if (length <= most) return length;
+      altered();
+      return most;
+    },
+  };
 }

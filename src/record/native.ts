@@ -4,11 +4,11 @@
  * the traced process, from any JavaScript thread; every thread gets the same
  * library. Where the platform has no shim, `loadNative` says why.
  */
-import type { dlopen, Pointer, toArrayBuffer } from "bun:ffi";
+import type { dlopen, Pointer, toBuffer } from "bun:ffi";
 
 interface Ffi {
   readonly dlopen: typeof dlopen;
-  readonly toArrayBuffer: typeof toArrayBuffer;
+  readonly toBuffer: typeof toBuffer;
 }
 
 let found: Ffi | undefined;
@@ -29,13 +29,14 @@ function isFfi(value: unknown): value is Ffi {
     value !== null &&
     "dlopen" in value &&
     typeof value.dlopen === "function" &&
-    "toArrayBuffer" in value &&
-    typeof value.toArrayBuffer === "function"
+    "toBuffer" in value &&
+    typeof value.toBuffer === "function"
   );
 }
 
 const SYMBOLS = {
   bt_check_session_dir: { args: ["buffer", "buffer"], returns: "i32" },
+  bt_random_uuid: { args: ["buffer"], returns: "void" },
   bt_create: { args: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"], returns: "i32" },
   bt_session: { args: [], returns: "ptr" },
   bt_attach: { args: [], returns: "ptr" },
@@ -67,9 +68,11 @@ export interface Native {
 /** The hot call: commits `length` bytes of the staging area as an event. */
 export type Commit = (writer: Pointer | null, id: number, length: number) => void;
 
+const utf8 = new TextEncoder();
+
 /** Text as the shim takes it: UTF-8 with a NUL. */
-export function cString(text: string): Buffer {
-  return Buffer.from(`${text}\0`);
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return utf8.encode(`${text}\0`);
 }
 
 /** Room for the shim's error messages (create.c). */
@@ -81,8 +84,8 @@ export function textOf(bytes: Buffer): string {
 }
 
 /** A view of memory that the shim owns and never frees. */
-export function viewOf(address: Pointer, bytes: number): ArrayBuffer {
-  return ffi().toArrayBuffer(address, 0, bytes);
+export function viewOf(address: Pointer, bytes: number): Buffer<ArrayBuffer> {
+  return ffi().toBuffer(address, 0, bytes) as Buffer<ArrayBuffer>;
 }
 
 /** An address that the shim returned; null for NULL. User-space addresses fit a number. */

@@ -172,7 +172,7 @@ function writeU64(header: Buffer, value: number, at: number): void {
 }
 
 function writeText(header: Buffer, field: keyof typeof TEXT_BYTES, text: string): void {
-  const bytes = Buffer.from(`${text}\0`);
+  const bytes = new TextEncoder().encode(`${text}\0`);
   if (bytes.length > TEXT_BYTES[field])
     throw new Error(`${field} ${JSON.stringify(text)} is longer than ${TEXT_BYTES[field] - 1} bytes`);
   header.set(bytes, SESSION_OFFSETS[field]);

@@ -3,6 +3,7 @@
  * threads to it, flushes and closes it. Runs in the traced process; the main
  * thread opens, any thread may attach.
  */
+import { isWord } from "../ctf/fields.ts";
 import { metadataHead } from "../ctf/metadata-writer.ts";
 import { parseRules } from "./glob.ts";
 import { nameThread } from "./name.ts";
@@ -25,6 +26,7 @@ import {
 } from "./settings.ts";
 import type { SnapshotResult } from "./snapshot.ts";
 import { attach, detach, native, thread } from "./thread.ts";
+import { watchErrors } from "./uncaught.ts";
 
 /** How long `flush` and `close` wait for the consumer, milliseconds: a slow disk's, not a dead one's. */
 const CONSUMER_TIMEOUT_MS = 10_000;
@@ -37,6 +39,9 @@ const PATH_BYTES = 1024;
 
 /** Longer names of programs are cut: they become parts of file names. */
 const MAX_PROGRAM_NAME = 64;
+
+/** What a program's file name has behind its name. */
+const PROGRAM_EXTENSIONS = ["js", "ts", "mjs", "mts", "cjs", "cts", "jsx", "tsx", "exe"];
 
 /** An open recording, opened or joined. Close it, or let the process end: either way nothing emitted is lost. */
 export interface Session extends AsyncDisposable {
@@ -155,7 +160,6 @@ function takeSnapshotsOnError(dir: string | undefined): void {
   const open = current();
   if (!open || dir === undefined) return;
   const { snapshotsOnError } = require("./snapshot.ts") as typeof import("./snapshot.ts");
-  const { watchErrors } = require("./uncaught.ts") as typeof import("./uncaught.ts");
   const take = snapshotsOnError(open.native, sessionPath(open), readHeader(open.header).traceDir, dir);
   thread.onError = () => {
     if (thread.session === open && !isFinished(open)) take();
@@ -180,7 +184,7 @@ export function attachThread(loaded: Native): boolean {
   // One object a session: its opener's handle still finds it when others join.
   const open = current();
   if (open && !isFinished(open)) return true;
-  const header = Buffer.from(viewOf(session, HEADER_BYTES));
+  const header = viewOf(session, HEADER_BYTES);
   // Read anew for each event type: others may have changed the rules. Most sessions have none, and then all are on.
   attach(
     loaded,
@@ -209,7 +213,8 @@ function createSession(
   recorder: number,
 ): void {
   const program = programName();
-  const uuid = randomUuid();
+  const uuid = new Uint8Array(16);
+  shim.bt_random_uuid(uuid);
   const header = newHeader({
     mode: settings.mode,
     clock: settings.clock,
@@ -248,25 +253,21 @@ function createSession(
   process.env[SESSION_VARIABLE] = String(process.pid);
 }
 
-/** 16 bytes of a random UUID (RFC 9562, version 4). `Bun.randomUUIDv7` and its kin take 0.1 ms at first. */
-function randomUuid(): Uint8Array {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return bytes;
-}
-
 /** The program's name as file names and headers show it. */
 function programName(): string {
   const script = process.argv[1];
   // In a program made by `bun build --compile` the script is inside the executable.
   const path = script === undefined || script.startsWith("/$bunfs/") ? process.execPath : script;
-  const name = path
-    .slice(path.lastIndexOf("/") + 1)
-    .replace(/\.(?:[cm]?[jt]sx?|exe)$/, "")
-    .replace(/[^A-Za-z0-9._-]/g, "_")
-    .replace(/^\.+/, "_");
-  return name.slice(0, MAX_PROGRAM_NAME) || "bun";
+  let name = path.slice(path.lastIndexOf("/") + 1);
+  const dot = name.lastIndexOf(".");
+  if (dot >= 0 && PROGRAM_EXTENSIONS.includes(name.slice(dot + 1))) name = name.slice(0, dot);
+  // No hidden files.
+  let shown = "";
+  let i = 0;
+  for (; name[i] === "."; i++) shown = "_";
+  for (; i < name.length && shown.length < MAX_PROGRAM_NAME; i++)
+    shown += isWord(name.charAt(i), "._-", 1) ? name.charAt(i) : "_";
+  return shown || "bun";
 }
 
 /**

@@ -214,9 +214,8 @@ function atLeast(name: string, value: number, least: number, why = ""): number {
 }
 
 function oneOf<const T extends string>(name: string, value: string, all: readonly T[]): T {
-  const found = all.find((one) => one === value);
-  if (found === undefined) throw new Error(`${name} ${JSON.stringify(value)}: use one of ${all.join(", ")}`);
-  return found;
+  for (const one of all) if (one === value) return one;
+  throw new Error(`${name} ${JSON.stringify(value)}: use one of ${all.join(", ")}`);
 }
 
 /** Carries the settings from `buntrace record` to the programs it starts. */

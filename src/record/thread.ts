@@ -109,15 +109,15 @@ export function attach(native: Native, chosen: Attached["chosen"]): Attached {
   const staging = address(writer === null ? null : shim.bt_staging(writer));
   if (session === null || writer === null || staging === null)
     throw new Error("no memory for a thread's staging area");
-  const memory = viewOf(staging, MAX_PAYLOAD_BYTES);
+  const bytes = viewOf(staging, MAX_PAYLOAD_BYTES);
   const shared = viewOf(session, ENABLED_AT + MAX_EVENTS);
-  const flags = new Uint8Array(shared, ENABLED_AT);
-  const cycles = new DataView(shared).getUint32(SESSION_OFFSETS.clock, true) === 0;
+  const flags = new Uint8Array(shared.buffer, shared.byteOffset + ENABLED_AT);
+  const cycles = shared.readUInt32LE(SESSION_OFFSETS.clock) === 0;
   const emitter: Emitter = {
     enabled: flags,
     writer,
-    view: new DataView(memory),
-    bytes: Buffer.from(memory),
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    bytes,
     commit: cycles ? shim.bt_commit_cycles : shim.bt_commit_monotonic,
     altered: shim.bt_count_altered,
   };

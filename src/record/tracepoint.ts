@@ -9,6 +9,7 @@ import {
   type EnumType,
   type Field,
   type FieldType,
+  isWord,
 } from "../ctf/fields.ts";
 import { eventBlock } from "../ctf/metadata-writer.ts";
 import { type Counter, defineCounter } from "./counter.ts";
@@ -154,7 +155,7 @@ export function face<T>(
 }
 
 function checkName(what: string, name: string): string {
-  if (typeof name !== "string" || !/^[A-Za-z0-9_.-]{1,100}$/.test(name))
+  if (typeof name !== "string" || !isWord(name, "_.-", 100))
     throw new Error(`${what} name ${JSON.stringify(name)}: use 1 to 100 letters, digits, "_", "." and "-"`);
   return name;
 }

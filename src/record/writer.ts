@@ -73,8 +73,12 @@ let made = 0;
 /** Generates the writer of a tracepoint with these fields, bound as given. */
 export function generateWriter(fields: readonly Field[], emitter: Emitter, id: number): Writer {
   const source = writerSource(fields);
-  const enums = fields.map(([, type]) => (isEnum(type) ? new Map(layoutEnum(type.enum).labels) : undefined));
-  const names = fields.map(([name]) => name);
+  const enums: (ReadonlyMap<string, number> | undefined)[] = [];
+  const names: string[] = [];
+  for (const [name, type] of fields) {
+    names.push(name);
+    enums.push(isEnum(type) ? new Map(layoutEnum(type.enum).labels) : undefined);
+  }
   // Compiled anew for each binding, and never from a text that was compiled before:
   // the engine would give both the same code, and take nothing in it for constant.
   const make = (emitter: Emitter, id: number): Made => {
@@ -108,12 +112,24 @@ export function generateWriter(fields: readonly Field[], emitter: Emitter, id: n
  * another `store`, compiled for it alone, and `emit` only holds the one that is current.
  */
 function writerSource(fields: readonly Field[]): string {
-  const args = fields.map((_, i) => `v${i}`).join(", ");
   const body = new Body();
-  fields.forEach(([, type], i) => body.field(type, i));
+  const parameters: string[] = [];
+  const named: string[] = [];
+  let constants = "";
+  let hasArrays = false;
+  for (const [, type] of fields) {
+    const i = parameters.length;
+    body.field(type, i);
+    parameters.push(`v${i}`);
+    named.push(`read(values, names[${i}], altered)`);
+    if (isEnum(type)) constants += `const enum${i} = enums[${i}];\n`;
+    hasArrays ||= type === "bytes" || isArrayType(type);
+  }
+  if (hasArrays) constants += "const { toArray, cutLength } = coerce.forArrays();";
+  const args = parameters.join(", ");
   return `"use strict";
-const { toNumber, toBigInt, toText, toEnum, toArray, cutLength, storeShort, storeText, read } = coerce;
-${fields.map((_, i) => `const enum${i} = enums[${i}];`).join("")}
+const { toNumber, toBigInt, toText, toEnum, storeShort, storeText, read } = coerce;
+${constants}
 const { writer, view, bytes, commit, altered } = emitter;
 const on = event < 0 ? undeclared : emitter.enabled, flag = event < 0 ? 0 : event;
 function store(${args}) {
@@ -128,7 +144,7 @@ function emit(${args}) {
   currentStore(${args});
 }
 function record(values) {
-  if (currentTest()) currentStore(${fields.map((_, i) => `read(values, names[${i}], altered)`).join(", ")});
+  if (currentTest()) currentStore(${named.join(", ")});
 }
 function replace(store, test) {
   currentStore = store;
