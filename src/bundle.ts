@@ -88,15 +88,19 @@ export async function bundlePage(): Promise<void> {
   renameSync(unfinished, PAGE_BUNDLE);
 }
 
-/** Makes the bundle. @throws Error when a source does not build. */
-export async function bundlePreload(): Promise<void> {
+/**
+ * Makes the bundle.
+ * @param minify false: to be read, by a test.
+ * @throws Error when a source does not build.
+ */
+export async function bundlePreload(outdir: string = OUT, minify = true): Promise<void> {
   await Bun.build({
     entrypoints: [join(SRC, "preload.ts")],
-    outdir: OUT,
+    outdir,
     target: "bun",
     format: "cjs",
     bytecode: true,
-    minify: true,
+    minify,
     // Where the bundle lies when it runs, not where its sources lay when it was made:
     // the package is made on one machine and used on another.
     define: { "import.meta.dirname": "module.path", "import.meta.path": "module.filename" },

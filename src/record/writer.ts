@@ -18,7 +18,17 @@ import {
   NUMBER_TYPES,
   type NumberType,
 } from "../ctf/fields.ts";
-import * as coerce from "./coerce.ts";
+import {
+  type Altered,
+  forArrays,
+  read,
+  storeShort,
+  storeText,
+  toBigInt,
+  toEnum,
+  toNumber,
+  toText,
+} from "./coerce.ts";
 import type { Commit } from "./native.ts";
 
 /** What writers of one thread share while a session is open. */
@@ -31,7 +41,7 @@ export interface Emitter {
   readonly view: DataView;
   readonly bytes: Buffer;
   readonly commit: Commit;
-  readonly altered: coerce.Altered;
+  readonly altered: Altered;
 }
 
 /** A generated writer. */
@@ -44,6 +54,9 @@ export interface Writer {
   /** Points the writer at a session: from now on events have this id. */
   readonly bind: (emitter: Emitter, id: number) => void;
 }
+
+/** What the writers' sources call. */
+const coerce = { forArrays, read, storeShort, storeText, toBigInt, toEnum, toNumber, toText };
 
 const nothing = (): void => {};
 

@@ -1,0 +1,11 @@
+/** Prints what was used until its first line, and until it has emitted an array (see count-uses.ts). */
+const counts: unknown = Reflect.get(globalThis, "usesOfTheStart");
+console.log(JSON.stringify(counts));
+
+const { provider } = await import("../../../src/index.ts");
+const values = provider("test").tracepoint("values", [["values", "i64[]"]]);
+values([-5n, 7n]);
+
+Buffer.from([1].map(String).flatMap(String).join("").replace(/1/, "2"));
+crypto.getRandomValues(new Uint8Array(1));
+console.log(JSON.stringify(counts));
