@@ -3,11 +3,14 @@
  * The command's entry: `buntrace record | print | info | ...`. One file a command
  * in src/commands; here is only what they share: options, errors, exit status.
  */
+import { existsSync } from "node:fs";
+
 import { Command, CommanderError } from "commander";
 
 import { version } from "../package.json";
 import { diffCommand } from "./commands/diff.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { EXAMPLES } from "./commands/examples.ts";
 import { exportCommand } from "./commands/export.ts";
 import { graphCommand } from "./commands/graph.ts";
 import { histCommand } from "./commands/hist.ts";
@@ -76,7 +79,17 @@ function complete(command: Command, name: string): void {
       const line = text
         .trim()
         .replace(/^error: /, "buntrace: ")
-        .replace(/\n\(Did you mean (.*)\?\)$/s, "; did you mean $1?");
+        .replace(/\n\(Did you mean (.*)\?\)$/s, "; did you mean $1?")
+        .replace(
+          /^(buntrace: too many arguments) for .*\. (Expected \d+) .*? (but got \d+: .*)\.$/s,
+          "$1: $2 $3",
+        )
+        .replace(/: Expected/, ": expected")
+        .replace(
+          / is invalid\. ([A-Z])?/,
+          (_all, first?: string) => ` is invalid: ${first?.toLowerCase() ?? ""}`,
+        )
+        .replace(/\.$/, "");
       write(`${line} (see ${name} --help)\n`);
     },
     writeOut: (text) => {
@@ -89,4 +102,11 @@ function complete(command: Command, name: string): void {
   const text = command.description();
   if (/^[a-z]/.test(text))
     command.summary(text).description(`${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`);
+  const examples = EXAMPLES[command.name()] ?? [];
+  if (examples.length > 0) command.addHelpText("after", `\nExamples:\n  ${examples.join("\n  ")}`);
+  command.hook("preAction", (_program, { args, registeredArguments: [first] }) => {
+    const [trace] = Array.isArray(first?.defaultValue) ? (first.defaultValue as string[]) : [];
+    if (trace !== undefined && args.length === 0 && !existsSync(trace))
+      throw new UserError(`there is no ${trace} here: name a trace, or make one with buntrace record`);
+  });
 }

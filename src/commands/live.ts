@@ -3,7 +3,7 @@
  * `flush`, `stop`, `snapshot`, and `recover` for programs that are gone. They share
  * one thing, the session file of a pid. Run in the command's process.
  */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 
 import type { Command } from "commander";
 
@@ -79,6 +79,11 @@ function parsePid(text: string): number {
 function open({ sessionDir }: DirOption): SessionDir & { shim: Native } {
   const shim = native();
   if (typeof shim === "string") throw new UserError(shim);
+  if (!existsSync(sessionDir)) {
+    // The default one is made by the first recording.
+    if (sessionDir === defaultSessionDir()) return { shim, sessions: [], unreadable: [] };
+    throw new UserError(`session directory ${sessionDir}: no such directory`);
+  }
   const dir = attempt(() => ensureSessionDir(shim, sessionDir));
   return { shim, ...readSessionDir(dir) };
 }
@@ -106,11 +111,11 @@ function findRunning(pid: number, options: DirOption): { shim: Native; session: 
 }
 
 /** Errors of the recording side are for the user here. */
-function attempt<R>(work: () => R): R {
+function attempt<R>(work: () => R, status?: number): R {
   try {
     return work();
   } catch (error) {
-    throw new UserError(error instanceof Error ? error.message : String(error));
+    throw new UserError(error instanceof Error ? error.message : String(error), status);
   }
 }
 
@@ -131,7 +136,7 @@ function list(options: DirOption & { json?: boolean }): void {
 }
 
 function switchIn(pid: number, glob: string, on: boolean, options: DirOption): void {
-  attempt(() => parseGlob(glob));
+  attempt(() => parseGlob(glob), EXIT_USAGE);
   const { session } = findRunning(pid, options);
   const { switched, names } = attempt(() => switchEvents(session.path, glob, on));
   process.stderr.write(

@@ -29,7 +29,9 @@ export function findProgram(program: string, args: readonly string[]): [string, 
   const path = program.includes("/") ? (file ? resolve(program) : null) : Bun.which(program);
   if (path === null)
     throw new UserError(
-      `${program}: no such program; name a script, "bun", or an executable`,
+      file?.isFile() === true
+        ? `${program}: no such program; what is here is called ./${program}`
+        : `${program}: no such program; name a script, "bun", or an executable`,
       EXIT_NOT_FOUND,
     );
   try {

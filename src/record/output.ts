@@ -51,7 +51,7 @@ export function prepareOutput(output: string, sessionDir: string): PreparedOutpu
     return { path, moved };
   } catch (error) {
     throw error instanceof Error && "code" in error
-      ? new Error(`output ${path} cannot be made: ${reason(error)}`)
+      ? new Error(`output ${path} cannot be made: ${reason(error)}; name another with -o`)
       : error;
   }
 }

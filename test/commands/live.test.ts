@@ -430,8 +430,9 @@ test.each([
   [["enable", "99999999", "*"], 1, /^buntrace: no program with pid 99999999 is being recorded/],
   [["flush", "12x"], 2, /^buntrace: 12x is not a pid; see buntrace list/],
   [["recover", "0"], 2, /^buntrace: 0 is not a pid/],
-  [["enable", "1", "x["], 1, /^buntrace: bad glob "x\["/],
+  [["enable", "1", "x["], 2, /^buntrace: bad glob "x\["/],
   [["stop"], 2, /^buntrace: missing required argument 'pid'/],
+  [["list", "--session-dir", "nowhere"], 1, /^buntrace: session directory nowhere: no such directory/],
   [["recover", "1"], 1, /^buntrace: no program with pid 1 is recorded or left to recover/],
 ] as const)("%j is refused in one line", async (args, status, line) => {
   await using place = new Place();

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
+import { EXAMPLES } from "../../src/commands/examples.ts";
 import { CLI, cli } from "../support/cli.ts";
 import { Place } from "../support/place.ts";
 import { abandonedSession } from "../support/session-files.ts";
@@ -27,6 +28,11 @@ test.each([
   [["help", "nosuch"], "unknown command 'nosuch' (see buntrace --help)"],
   [["print", "--jsno"], "unknown option '--jsno'; did you mean --json? (see buntrace print --help)"],
   [["record"], "missing required argument 'program' (see buntrace record --help)"],
+  [["list", "4711"], "too many arguments: expected 0 but got 1: 4711 (see buntrace list --help)"],
+  [
+    ["record", "--flush-period", "1x", "app.ts"],
+    "option '--flush-period <time>' argument '1x' is invalid: use milliseconds, or a unit, as 500, 500ms, 2s, 10m, 1h or 1d (see buntrace record --help)",
+  ],
   [["hist", "x"], "missing required argument 'name' (see buntrace hist --help)"],
 ])("%p is refused in one line", async (args, line) => {
   const { stdout, stderr, status } = await cli(place, args);
@@ -45,6 +51,35 @@ test("help of a command is a sentence, and short in the list of all", async () =
     expect([stderr, status]).toEqual(["", 0]);
   }
   expect((await cli(place, ["help"])).stdout).toBe(all.stdout);
+});
+
+test.each(["print", "report", "graph", "info", "export", "open"])(
+  "%s without a recording here",
+  async (name) => {
+    const { stderr, status } = await cli(place, name === "export" ? [name, "--to", "csv"] : [name]);
+    expect([stderr, status]).toEqual([
+      "buntrace: there is no buntrace.data here: name a trace, or make one with buntrace record\n",
+      1,
+    ]);
+  },
+);
+
+test("each command's help ends with examples, of options that it has", async () => {
+  const all = (await cli(place, ["--help"])).stdout;
+  const names = [...all.matchAll(/^ {2}([a-z]+) (?:\[|<)/gm)].map(([, name]) => name ?? "");
+  expect(Object.keys(EXAMPLES).toSorted()).toEqual(names.filter((name) => name !== "help").toSorted());
+  await Promise.all(
+    Object.entries(EXAMPLES).map(async ([name, examples]) => {
+      const { stdout } = await cli(place, [name, "--help"]);
+      expect(stdout).toEndWith(`\nExamples:\n  ${examples.join("\n  ")}\n`);
+      for (const example of examples) {
+        expect(example).toStartWith(`buntrace ${name}`);
+        const [own = ""] = example.split(" app.ts");
+        for (const [option] of own.matchAll(/ --?[a-z-]+/g))
+          expect(stdout).toMatch(new RegExp(`^  .*${option.trim()}[ ,]`, "m"));
+      }
+    }),
+  );
 });
 
 describe("an output that cannot be written", () => {

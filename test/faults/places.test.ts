@@ -87,7 +87,7 @@ test("what is in the output's way is refused and left alone", async () => {
     `output ${other} exists and is no buntrace recording; name another with -o`,
   );
   expect(await refusal(place, { output: join(other, "below") })).toBe(
-    `output ${join(other, "below")} cannot be made: ENOTDIR: not a directory`,
+    `output ${join(other, "below")} cannot be made: ENOTDIR: not a directory; name another with -o`,
   );
 
   const link = join(place.dir, "link");
