@@ -133,7 +133,7 @@ describe("output", () => {
 
 describe("errors are one line", () => {
   test.each([
-    [["--to", "nothing"], 2, /argument 'nothing' is invalid. Allowed choices are perfetto, chrome, /],
+    [["--to", "nothing"], 2, /argument 'nothing' is invalid: allowed choices are perfetto, chrome, /],
     [[], 2, /^buntrace: export needs --to and a format: perfetto, chrome, /],
     [
       ["--to", "csv", "-o", "/nowhere/file"],
