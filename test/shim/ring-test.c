@@ -190,7 +190,7 @@ static void read_run(struct test *t, const struct bt_run *run)
 		fail("discarded events went back", run->discarded, t->progress.discarded);
 }
 
-/* Takes one run if there is one, as stream.h does. */
+/* Takes one run if there is one, as drain.h does. */
 static bool consume(struct test *t, bool partial)
 {
 	struct bt_run run;
