@@ -74,6 +74,12 @@ export class Results {
     return median(this.#rounds(name));
   }
 
+  /** The least and the most of the rounds: how sure the median is. */
+  range(name: string): readonly [least: number, most: number] {
+    const values = this.#rounds(name);
+    return [Math.min(...values), Math.max(...values)];
+  }
+
   /** The median of the ratios, each of two figures of one round. */
   ratio(a: string, b: string): number {
     const below = this.#rounds(b);

@@ -1,13 +1,15 @@
 /**
  * The application of bench/server.ts: looks an item up in SQLite and answers with JSON;
- * four events a request, or two spans, or two log lines, as its argument says. Prints
- * its port. Runs until it is killed.
+ * four events a request, or two spans, or four log lines, as its argument says; as
+ * "switched" it has its events on and off in turn, and tells at /times what requests took.
+ * Prints its port. Runs until it is killed.
  */
 import { Database } from "bun:sqlite";
 import { writeSync, openSync } from "node:fs";
 import { join } from "node:path";
 
 import { openSession, provider } from "../../src/index.ts";
+import { switchedTimes, turn } from "./switched.ts";
 
 /** What a request and its query are told to; the id ties ends to begins. */
 interface Observer {
@@ -18,10 +20,13 @@ interface Observer {
 }
 
 const ITEMS = 1000;
+/** Of "items". */
+const FIRST_LETTER = 105;
 const nothing = (): void => {};
 
 async function buntrace(dir: string): Promise<Observer> {
-  await openSession({ output: join(dir, "trace") });
+  const session = await openSession({ output: join(dir, "trace") });
+  if (!session.recording) throw new Error("nothing is recorded");
   const http = provider("http");
   const sql = provider("sql");
   return {
@@ -99,6 +104,7 @@ async function openTelemetry(dir: string): Promise<Observer> {
 const observers: Readonly<Record<string, (dir: string) => Promise<Observer> | Observer>> = {
   bare: () => ({ requestBegin: nothing, queryBegin: nothing, queryEnd: nothing, requestEnd: nothing }),
   buntrace,
+  switched: buntrace,
   pino: pinoWorker,
   "OpenTelemetry SDK": openTelemetry,
 };
@@ -113,21 +119,33 @@ for (let i = 0; i < ITEMS; i++) insert.run(i, `item ${i}`, i * 7);
 const select = database.prepare("SELECT id, name, price FROM item WHERE id = ?");
 let requests = 0;
 
+function item({ params, url }: Bun.BunRequest<"/items/:id">): Response {
+  const id = requests++;
+  const path = url.slice(url.indexOf("/", 8));
+  // All have the path for their own use, the bare one too: events are compared, not the making of a string.
+  if (path.charCodeAt(1) !== FIRST_LETTER) return new Response(null, { status: 404 });
+  requestBegin(id, path);
+  const item = Number(params.id);
+  queryBegin(id, item);
+  const row = select.get(item);
+  queryEnd(id, row === null ? 0 : 1);
+  const response = Response.json(row, { status: row === null ? 404 : 200 });
+  requestEnd(id, response.status);
+  return response;
+}
+
 const server = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",
   routes: {
-    "/items/:id": ({ params, url }) => {
-      const id = requests++;
-      requestBegin(id, url.slice(url.indexOf("/", 8)));
-      const item = Number(params.id);
-      queryBegin(id, item);
-      const row = select.get(item);
-      queryEnd(id, row === null ? 0 : 1);
-      const response = Response.json(row, { status: row === null ? 404 : 200 });
-      requestEnd(id, response.status);
-      return response;
-    },
+    "/items/:id":
+      name === "switched"
+        ? (request) => {
+            turn();
+            return item(request);
+          }
+        : item,
+    "/times": () => Response.json(switchedTimes()),
   },
 });
 console.log(server.port);
