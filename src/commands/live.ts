@@ -152,7 +152,7 @@ async function flush(pid: number, options: DirOption): Promise<void> {
       `in mode overwrite nothing is written before the end: buntrace snapshot ${pid} writes what the rings hold`,
     );
   const error = Buffer.alloc(ERROR_BYTES);
-  const request = shim.shim.bt_tell_flush(cString(session.path), error);
+  const request = shim.steer.bt_tell_flush(cString(session.path), error);
   if (request < 0) throw new UserError(textOf(error));
   await until(session.path, options, (info) => (info.flushDone - request) << 1 >= 0, "flush");
   process.stderr.write(`buntrace: what ${pid} had emitted is written -> ${traceText(session)}\n`);
@@ -161,7 +161,7 @@ async function flush(pid: number, options: DirOption): Promise<void> {
 async function stop(pid: number, options: DirOption): Promise<void> {
   const { shim, session } = findRunning(pid, options);
   const error = Buffer.alloc(ERROR_BYTES);
-  if (shim.shim.bt_tell_finish(cString(session.path), error) < 0) throw new UserError(textOf(error));
+  if (shim.steer.bt_tell_finish(cString(session.path), error) < 0) throw new UserError(textOf(error));
   await until(session.path, options, ({ finished }) => finished, "finish");
   process.stderr.write(`buntrace: ${pid} is no longer recorded -> ${traceText(session)}\n`);
 }

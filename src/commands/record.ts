@@ -151,7 +151,7 @@ async function record(program: string, args: string[], options: RecordOptions, s
   sessions.remove();
   const { signalCode } = child;
   if (signalCode !== null)
-    native.shim.bt_die_by(typeof signalCode === "number" ? signalCode : constants.signals[signalCode]);
+    native.steer.bt_die_by(typeof signalCode === "number" ? signalCode : constants.signals[signalCode]);
   process.exit(child.exitCode ?? EXIT_RECORDER_FAILED);
 }
 
@@ -231,14 +231,14 @@ function environment(settings: RecordSettings): Record<string, string> {
  * passes on those that the program has not got: the terminal's Ctrl+C goes to the
  * whole foreground, the program included; what a process sends comes here alone.
  */
-function holdSignals({ shim }: Native): { forwardTo(child: Bun.Subprocess): void } {
+function holdSignals({ steer }: Native): { forwardTo(child: Bun.Subprocess): void } {
   let child: Bun.Subprocess | undefined;
   for (const signal of FORWARDED) {
     process.on(signal, () => {
-      const sent = shim.bt_take_signals(constants.signals[signal]) > 0;
+      const sent = steer.bt_take_signals(constants.signals[signal]) > 0;
       if (sent) child?.kill(signal);
     });
-    shim.bt_watch_signal(constants.signals[signal]);
+    steer.bt_watch_signal(constants.signals[signal]);
   }
   return {
     forwardTo(started) {
@@ -248,8 +248,8 @@ function holdSignals({ shim }: Native): { forwardTo(child: Bun.Subprocess): void
 }
 
 /** Waits for the orphans that end while the program runs: nobody else would. */
-function reapOrphans({ shim }: Native, child: number): { stop(): void } {
-  const reap = (): void => shim.bt_reap_orphans(child);
+function reapOrphans({ steer }: Native, child: number): { stop(): void } {
+  const reap = (): void => steer.bt_reap_orphans(child);
   process.on("SIGCHLD", reap);
   reap();
   return { stop: () => process.off("SIGCHLD", reap) };

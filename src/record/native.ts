@@ -34,8 +34,8 @@ function isFfi(value: unknown): value is Ffi {
   );
 }
 
+/** What every traced program calls. */
 const SYMBOLS = {
-  bt_check_session_dir: { args: ["buffer", "buffer"], returns: "i32" },
   bt_random_uuid: { args: ["buffer"], returns: "void" },
   bt_create: { args: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"], returns: "i32" },
   bt_session: { args: [], returns: "ptr" },
@@ -48,6 +48,11 @@ const SYMBOLS = {
   bt_count_altered: { args: [], returns: "void" },
   bt_flush: { args: [], returns: "i32" },
   bt_stop: { args: [], returns: "i32" },
+} as const;
+
+/** What commands and snapshots call; found when first asked for, since each takes 5 us of a program's start. */
+const STEER_SYMBOLS = {
+  bt_check_session_dir: { args: ["buffer", "buffer"], returns: "i32" },
   bt_session_path: { args: ["buffer"], returns: "void" },
   bt_tell_flush: { args: ["buffer", "buffer"], returns: "i32" },
   bt_tell_finish: { args: ["buffer", "buffer"], returns: "i32" },
@@ -61,6 +66,7 @@ const SYMBOLS = {
 /** The shim, loaded. */
 export interface Native {
   readonly shim: ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
+  readonly steer: ReturnType<typeof dlopen<typeof STEER_SYMBOLS>>["symbols"];
   /** Absolute path of the consumer program. */
   readonly consumerPath: string;
 }
@@ -110,6 +116,16 @@ function unsupported(): string | undefined {
   return undefined;
 }
 
+/** Functions of the library, which stays loaded. @throws Error when it cannot be loaded, or has not got one of them. */
+function open<const T extends Parameters<typeof dlopen>[1]>(
+  path: string,
+  symbols: T,
+): ReturnType<typeof dlopen<T>>["symbols"] {
+  const library = ffi().dlopen(path, symbols);
+  if (library instanceof Error) throw library; // as the one inside bun:ffi tells of them
+  return library.symbols;
+}
+
 /**
  * Loads the shim.
  * @returns the shim, or one line that says why there is none.
@@ -119,9 +135,15 @@ export function loadNative(): Native | string {
   if (reason !== undefined) return reason;
   const dir = binariesDir();
   const load = (): Native => {
-    const library = ffi().dlopen(`${dir}/libbuntrace.so`, SYMBOLS);
-    if (library instanceof Error) throw library; // as the one inside bun:ffi tells of them
-    return { shim: library.symbols, consumerPath: `${dir}/buntrace-consumer` };
+    const path = `${dir}/libbuntrace.so`;
+    let steer: Native["steer"] | undefined;
+    return {
+      shim: open(path, SYMBOLS),
+      get steer() {
+        return (steer ??= open(path, STEER_SYMBOLS));
+      },
+      consumerPath: `${dir}/buntrace-consumer`,
+    };
   };
   try {
     return load();

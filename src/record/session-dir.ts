@@ -17,10 +17,10 @@ const SUFFIX = ".session";
  * @returns its absolute path.
  * @throws Error with one line: what is wrong with it.
  */
-export function ensureSessionDir({ shim }: Native, dir: string): string {
+export function ensureSessionDir({ steer }: Native, dir: string): string {
   const path = resolve(dir);
   const error = Buffer.alloc(ERROR_BYTES);
-  if (shim.bt_check_session_dir(cString(path), error) !== 0) throw new Error(textOf(error));
+  if (steer.bt_check_session_dir(cString(path), error) !== 0) throw new Error(textOf(error));
   return path;
 }
 

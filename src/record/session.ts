@@ -168,9 +168,9 @@ function takeSnapshotsOnError(dir: string | undefined): void {
   process.env[SESSION_VARIABLE] = `${process.pid} ${dir}`;
 }
 
-function sessionPath({ native: { shim } }: OpenSession): string {
+function sessionPath({ native: { steer } }: OpenSession): string {
   const path = Buffer.alloc(PATH_BYTES);
-  shim.bt_session_path(path);
+  steer.bt_session_path(path);
   return textOf(path);
 }
 

@@ -108,7 +108,7 @@ function say(text: string): void {
 
 /** @param place makes the directory, once it is sure that there will be a snapshot. */
 function writeSnapshot(
-  { shim }: Native,
+  { steer }: Native,
   sessionPath: string,
   traceDir: string,
   place: () => string,
@@ -120,7 +120,7 @@ function writeSnapshot(
   const dir = place();
   const numbers = new Float64Array(5);
   const error = Buffer.alloc(ERROR_BYTES);
-  if (shim.bt_snapshot(cString(sessionPath), cString(dir), numbers, error) !== 0)
+  if (steer.bt_snapshot(cString(sessionPath), cString(dir), numbers, error) !== 0)
     throw new Error(textOf(error));
   // After the rings: whatever they hold was declared before it was emitted.
   writeFileSync(join(dir, "metadata"), wholeBlocks(readFileSync(metadata, "latin1")), "latin1");

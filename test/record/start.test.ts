@@ -17,11 +17,12 @@ test("a traced program reaches its first line without what is slow at its first 
   await using place = new Place();
   const { status, stdout, stderr } = await run(place, join(PROGRAMS, "first-line.ts"), {
     bunArgs: [`--preload=${join(PROGRAMS, "count-uses.ts")}`],
+    args: [join(place.dir, "snapshot")],
     session: { enable: [] },
   });
   expect([status, stderr]).toEqual([0, ""]);
   const [atFirst = "", later = ""] = stdout.split("\n");
-  expect(JSON.parse(atFirst)).toEqual({});
+  expect(JSON.parse(atFirst)).toEqual({ bt_create: 1 });
   // What the program itself uses is seen.
   expect(Object.keys(JSON.parse(later)).sort()).toEqual([
     "Array.flatMap",
@@ -29,6 +30,8 @@ test("a traced program reaches its first line without what is slow at its first 
     "BigInt64Array",
     "Buffer.from",
     "RegExp",
+    "bt_create",
+    "bt_snapshot",
     "getRandomValues",
   ]);
 });

@@ -111,7 +111,7 @@ class Round {
 
   #flush({ path }: FoundSession): void {
     const error = Buffer.alloc(ERROR_BYTES);
-    if (this.#shim.shim.bt_tell_flush(cString(path), error) >= 0) return;
+    if (this.#shim.steer.bt_tell_flush(cString(path), error) >= 0) return;
     if (!/its consumer died|has no consumer/.test(textOf(error))) throw new Error(textOf(error));
   }
 

@@ -26,6 +26,14 @@ countCalls(RegExp.prototype, "test", "RegExp");
 countCalls(RegExp.prototype, Symbol.replace, "RegExp");
 countCalls(Crypto.prototype, "getRandomValues", "getRandomValues");
 
+// What only commands and snapshots call is not linked into every program.
+const ffi = Reflect.get(Bun, "FFI") as { dlopen: (path: string, symbols: object) => unknown };
+const { dlopen } = ffi;
+ffi.dlopen = (path, symbols) => {
+  for (const name in symbols) if (name === "bt_create" || name === "bt_snapshot") count(name);
+  return dlopen(path, symbols);
+};
+
 // A class is made when it is looked up.
 const original = BigInt64Array;
 Object.defineProperty(globalThis, "BigInt64Array", {
