@@ -5,16 +5,18 @@
 import { Worker as NodeWorker } from "node:worker_threads";
 
 const [kind, way = ""] = process.argv.slice(2);
+/** In one line: what a Worker prints itself may come between, or be lost at its end. */
+const see = (...what: unknown[]): void => console.log(`seen: ${JSON.stringify(what)}`);
 const script = new URL("./process-end.ts", import.meta.url);
 if (kind === "node") {
   const worker = new NodeWorker(script, { argv: [way] });
-  worker.on("error", (error) => console.log("error", String(error)));
-  worker.on("exit", (code) => console.log("exit of the Worker", code));
+  worker.on("error", (error) => see("error", String(error)));
+  worker.on("exit", (code) => see("exit of the Worker", code));
 } else {
   const worker = new Worker(script, { argv: [way] });
   worker.addEventListener("error", (event) => {
     event.preventDefault();
-    console.log("error", String(event.error), event.message);
+    see("error", String(event.error), event.message);
   });
-  worker.addEventListener("close", (event) => console.log("close", event.code));
+  worker.addEventListener("close", (event) => see("close", event.code));
 }
