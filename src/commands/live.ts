@@ -125,9 +125,10 @@ function list(options: DirOption & { json?: boolean }): void {
   const out = new Output(1);
   out.write(options.json ? rows.map((row) => `${JSON.stringify(row)}\n`).join("") : sessionTable(rows));
   out.flush();
-  if (!options.json && rows.some(({ state }) => state === "stale"))
+  const stale = rows.filter(({ state }) => state === "stale").length;
+  if (!options.json && stale > 0)
     process.stderr.write(
-      "buntrace: stale: program and consumer are dead; buntrace recover finishes the trace\n",
+      `buntrace: ${many(stale, "session")} stale: program and consumer are dead; buntrace recover finishes the trace${stale === 1 ? "" : "s"}\n`,
     );
   for (const one of unreadable)
     process.stderr.write(

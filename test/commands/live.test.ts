@@ -279,7 +279,7 @@ test("recover finishes what program and consumer left when both were killed", as
   expect(place.sessions()).toHaveLength(1);
   renameSync(`${data}.away`, data);
   expect((await cli(place, ["list"])).stderr).toBe(
-    "buntrace: stale: program and consumer are dead; buntrace recover finishes the trace\n",
+    "buntrace: 1 session stale: program and consumer are dead; buntrace recover finishes the trace\n",
   );
   for (const args of [["flush"], ["stop"], ["enable", "*"], ["disable", "*"]]) {
     const [name = "", ...rest] = args;
