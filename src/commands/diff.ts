@@ -8,6 +8,7 @@ import { lossLines } from "../report/pass-losses.ts";
 import { type SpanStats, TraceStats } from "../report/stats.ts";
 import { type Palette, palette } from "../report/style.ts";
 import { countText, durationText, many, shortDurationText } from "../report/number-text.ts";
+import { tellUnknownFields } from "../report/unknown-fields.ts";
 import { type TableCell, tableLines } from "../report/table.ts";
 
 const KINDS = ["span", "counter", "event"] as const;
@@ -72,8 +73,14 @@ export function diffCommand(program: Command): void {
  * @throws UserError for a trace that cannot be read, or an option that makes no sense
  */
 export function diff(before: string, after: string, options: DiffOptions): number {
-  const sides = [before, after].map((path) => {
-    const pass = new Pass(path, options);
+  const passes = [before, after].map((path) => ({ path, pass: new Pass(path, options) }));
+  const [first] = passes;
+  if (first !== undefined)
+    tellUnknownFields(first.pass.filter.fields, {
+      ...first.pass.asked("spans"),
+      sets: passes.map(({ pass }) => pass.set),
+    });
+  const sides = passes.map(({ path, pass }) => {
     return { path, pass, figures: figuresOf(new TraceStats(pass)), status: pass.end() };
   });
   const [a, b] = sides;

@@ -8,6 +8,7 @@ import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
 import { palette } from "../report/style.ts";
 import { countText, many, shortDurationText } from "../report/number-text.ts";
+import { tellUnknownFields } from "../report/unknown-fields.ts";
 import { tableLines } from "../report/table.ts";
 import type { SpanPath } from "../spans/index.ts";
 
@@ -48,6 +49,7 @@ export function graphCommand(program: Command): void {
  */
 export function graph(paths: readonly string[], options: GraphOptions): number {
   const pass = new Pass(paths, options);
+  tellUnknownFields(pass.filter.fields, pass.asked("spans"));
   const { all, top } = gather(pass);
   // Times of different threads and of concurrent work add up; what spans were at by themselves is the whole.
   const whole = all.reduce((sum, { self }) => sum + self, 0);

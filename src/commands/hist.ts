@@ -2,7 +2,7 @@
 // process.
 import type { Command } from "commander";
 import { EXIT_USAGE, UserError } from "../errors.ts";
-import { addFilterOptions, fieldOf, type FilterOptions, globPattern } from "../report/filter.ts";
+import { addFilterOptions, fieldOf, type FilterOptions, globPattern, once } from "../report/filter.ts";
 import { Histogram, PERCENTILES } from "../report/histogram.ts";
 import { histogramLines } from "../report/histogram-text.ts";
 import { jsonValue } from "../report/json.ts";
@@ -13,6 +13,7 @@ import { lossesJson, lossLines } from "../report/pass-losses.ts";
 import { palette } from "../report/style.ts";
 import { countText, many, shortDurationText } from "../report/number-text.ts";
 import { lineText } from "../report/table.ts";
+import { tellUnknownFields, unknownByText } from "../report/unknown-fields.ts";
 
 /** First events that wait for the second at a time; when there are more, the oldest are given up. */
 const MAX_WAITING = 1 << 20;
@@ -47,7 +48,11 @@ export function histCommand(program: Command): void {
     .argument("<trace>", "directory of traces")
     .argument("<name>", "a span, or the first of two events; * and ? allowed")
     .argument("[to]", "the second event: the next one on the same thread, or with the same field")
-    .option("--by <field>", "events belong together when this field is the same, on any thread")
+    .option(
+      "--by <field>",
+      "events belong together when this field is the same, on any thread",
+      once("Choose one."),
+    )
     .option("--utc", "read times in UTC, not in the local zone")
     .option("--json", "print a JSON object a line: the sums, then the buckets");
   addFilterOptions(command).action(
@@ -65,7 +70,11 @@ export function histCommand(program: Command): void {
  */
 export function hist(trace: string, name: string, to: string | undefined, options: HistOptions): number {
   if (to === undefined && options.by !== undefined)
-    throw new UserError("--by ties two events together: name the second one too", EXIT_USAGE);
+    throw new UserError(
+      `--by ties two events together: name the second one too; of a span, choose one value with --where '${options.by} == ...', ` +
+        `or see a line for each in report --by ${options.by}`,
+      EXIT_USAGE,
+    );
   const pass = new Pass(trace, options);
   const measured =
     to === undefined ? measureSpans(pass, trace, name) : measurePairs(pass, trace, name, to, options.by);
@@ -87,6 +96,10 @@ export function hist(trace: string, name: string, to: string | undefined, option
 
 function measureSpans(pass: Pass, trace: string, name: string): Measured {
   const pattern = globPattern(name);
+  tellUnknownFields(
+    pass.filter.fields,
+    pass.asked("spans", (one) => pattern.test(one)),
+  );
   const histogram = new Histogram();
   const others = new Set<string>();
   let isEvent = false;
@@ -130,6 +143,8 @@ function spanHint(names: ReadonlySet<string>): string {
 /** Measures from each first event to the next second one: of the same thread, or with the same value of a field. */
 function measurePairs(pass: Pass, trace: string, from: string, to: string, by: string | undefined): Measured {
   const [first, second] = [globPattern(from), globPattern(to)];
+  const asked = pass.asked("events", (name) => first.test(name) || second.test(name));
+  tellUnknownFields(pass.filter.fields, asked);
   const histogram = new Histogram();
   const waiting = new Map<unknown, number>();
   const seen = { first: 0, second: 0 };
@@ -181,7 +196,7 @@ function measurePairs(pass: Pass, trace: string, from: string, to: string, by: s
       );
   if (timeless) throw new UserError(`${trace}: the trace has no times`);
   if (by !== undefined && fieldless === seen.first + seen.second)
-    throw new UserError(`--by ${by}: none of these events has such a field`);
+    throw new UserError(unknownByText(by, asked) ?? `--by ${by}: none of these events has such a field`);
   const rest = [
     ...(replaced > 0 ? [`${countText(replaced)} ${from} followed by another`] : []),
     ...(unbegun > 0 ? [`${countText(unbegun)} ${to} without one before`] : []),

@@ -11,6 +11,7 @@ import { addFilterOptions, type FilterOptions } from "../report/filter.ts";
 import { noMatchText } from "../report/no-match.ts";
 import { Pass } from "../report/pass.ts";
 import { bytesText, countText, many } from "../report/number-text.ts";
+import { tellUnknownFields } from "../report/unknown-fields.ts";
 
 interface OpenOptions extends FilterOptions {
   readonly export?: string;
@@ -47,6 +48,7 @@ export function openCommand(program: Command): void {
 export async function open(paths: readonly string[], options: OpenOptions): Promise<number> {
   const pass = new Pass(paths, options);
   const { set, filter } = pass;
+  tellUnknownFields(filter.fields, pass.asked("spans"));
   const title = paths.map((path) => basename(resolve(path))).join(", ");
   const { utc = false, limit } = options;
   const { bytes, events, shown } = prepare(set, filter, { title, utc, limit });

@@ -13,6 +13,7 @@ import { noMatchText } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
+import { tellUnknownFields } from "../report/unknown-fields.ts";
 import { epochText, type TimeFormat, wallText } from "../report/time-text.ts";
 
 const TIME_KINDS: readonly TimeFormat["kind"][] = ["absolute", "epoch", "relative", "delta"];
@@ -48,6 +49,11 @@ export function printCommand(program: Command): void {
 export function print(paths: readonly string[], options: PrintOptions): number {
   const set = openTraces(paths);
   const filter = new EventFilter(options, set);
+  tellUnknownFields(filter.fields, {
+    sets: [set],
+    chosen: "events",
+    wants: (name) => filter.wantsName(name),
+  });
   const out = new Output(1);
   const printer = options.json === true ? new JsonPrinter(out) : new TextPrinter(set, out, options);
   const progress = new Progress(set, false);

@@ -1,7 +1,7 @@
 // `buntrace report`: counts, rates and times of a trace's spans, events and counters, as tables or JSON; what was running
 // when the trace ended, and what is missing. Runs in the command's process.
 import { type Command, InvalidArgumentError } from "commander";
-import { addFilterOptions, type FilterOptions } from "../report/filter.ts";
+import { addFilterOptions, type FilterOptions, once } from "../report/filter.ts";
 import { type Histogram, PERCENTILES } from "../report/histogram.ts";
 import { jsonValue } from "../report/json.ts";
 import { noMatchText } from "../report/no-match.ts";
@@ -19,6 +19,7 @@ import {
 import { type Palette, palette } from "../report/style.ts";
 import { countText, durationText, many, numberText, shortDurationText } from "../report/number-text.ts";
 import { tableLines } from "../report/table.ts";
+import { tellUnknownFields, unknownByText } from "../report/unknown-fields.ts";
 import { epochText } from "../report/time-text.ts";
 import { recallBegin } from "../spans/index.ts";
 
@@ -48,7 +49,11 @@ export function reportCommand(program: Command): void {
     .command("report")
     .description("tell how often and how long: spans, events and counters of traces, by name")
     .argument("[traces...]", "directories of traces", ["buntrace.data"])
-    .option("--by <field>", "a line for each value of this field too; or: thread")
+    .option(
+      "--by <field>",
+      "a line for each value of this field too; or: thread",
+      once("Choose values of the other with --where."),
+    )
     .option("--sort <column>", `spans by ${Object.keys(SORTS).join(", ")}`, sortColumn, "total")
     .option("--utc", "read times in UTC, not in the local zone")
     .option("--json", "print a JSON object a line");
@@ -65,6 +70,10 @@ export function reportCommand(program: Command): void {
  */
 export function report(paths: readonly string[], options: ReportOptions): number {
   const pass = new Pass(paths, options);
+  const asked = pass.asked("spans");
+  tellUnknownFields(pass.filter.fields, asked);
+  const unknownBy = options.by === undefined ? undefined : unknownByText(options.by, asked, ["thread"]);
+  if (unknownBy !== undefined) process.stderr.write(`buntrace: ${unknownBy}\n`);
   const stats = new TraceStats(pass, options.by);
   const out = new Output(1);
   const spans = sorted(stats.spans.all(), SORTS[options.sort] ?? (() => 0));

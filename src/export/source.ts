@@ -7,6 +7,7 @@ import type { EventFilter } from "../report/filter.ts";
 import type { Chosen } from "../report/no-match.ts";
 import type { Output } from "../report/output.ts";
 import { many } from "../report/number-text.ts";
+import { tellUnknownFields } from "../report/unknown-fields.ts";
 import { type Span, SpanCursor } from "../spans/index.ts";
 
 /**
@@ -89,6 +90,7 @@ export class ExportSource {
   /** Gives each event of the batches, which are valid during the call. */
   events(take: (batch: EventBatch, at: number) => void): void {
     const { filter } = this;
+    this.#tellUnknownFields();
     const runs = this.set.merger(filter.range);
     while (runs.next()) {
       const { batch, from, to } = runs;
@@ -104,6 +106,7 @@ export class ExportSource {
   spans(writer: SpanWriter): Outcome {
     const { filter, set } = this;
     this.form = "spans";
+    this.#tellUnknownFields();
     let untimed = 0;
     // Spans that begin in the time asked for may end after it.
     const range = { since: filter.range.since };
@@ -148,6 +151,11 @@ export class ExportSource {
   /** Whether a span of {@link spans}, as far as it is known now, is to be exported. */
   wants(span: Span): boolean {
     return this.filter.fields.length === 0 || this.filter.wantsSpan(span, this.set.base);
+  }
+
+  #tellUnknownFields(): void {
+    const { filter, form: chosen, set } = this;
+    tellUnknownFields(filter.fields, { sets: [set], chosen, wants: (name) => filter.wantsName(name) });
   }
 
   #isAfter(time: bigint | undefined): boolean {

@@ -1,14 +1,15 @@
 // Which events a command wants: the options --event, --thread, --since, --until and --where, and how to ask them of batches.
 // Shared by all commands that read traces.
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { type EventRecord, eventClassAt, eventRecord } from "../ctf/events.ts";
-import type { Fields, FieldValue } from "../ctf/objects.ts";
+import { type Fields, type FieldValue, labelsOf } from "../ctf/objects.ts";
 import type { EventBatch, TimeRange } from "../ctf/stream.ts";
 import type { TraceSet } from "../ctf/trace.ts";
-import type { EventClass } from "../ctf/types.ts";
+import type { EnumType, EventClass } from "../ctf/types.ts";
 import type { Span } from "../spans/index.ts";
 import { parseTime } from "./time-text.ts";
-import { fieldsInWhere, type Predicate, parseWhere } from "./where.ts";
+import { enumAt } from "./field-names.ts";
+import { fieldsInWhere, Labelled, type Operand, type Predicate, parseWhere } from "./where.ts";
 
 /** The filter options as the command line gives them. */
 export interface FilterOptions {
@@ -40,7 +41,17 @@ export function addFilterOptions(command: Command): Command {
     .option(
       "-w, --where <predicate>",
       "only events whose fields fit, as in 'status >= 500 && url ~ \"^/api\"'; of spans also duration > 1.5ms",
+      once("Join them with &&."),
     );
+}
+
+/** The parser of an option that is given once, not the last one of several. @param advice what to do instead */
+export function once(advice: string): (value: string, before?: string) => string {
+  return (value, before) => {
+    if (before !== undefined)
+      throw new InvalidArgumentError(`It is given once, and was ${before}. ${advice}`);
+    return value;
+  };
 }
 
 /** Fields by which tracers tell the thread of an event. */
@@ -110,7 +121,7 @@ export class EventFilter {
    */
   wantsSpan(span: Span, base: bigint): boolean {
     if (!this.mayWantSpan(span, base)) return false;
-    return this.#where === undefined || this.#where((name) => fieldOfSpan(span, name));
+    return this.#where === undefined || this.#where((name) => operandOfSpan(span, name));
   }
 
   /** As {@link wantsSpan}, apart from fields: what is known of a span from its begin on. */
@@ -153,7 +164,7 @@ export class EventFilter {
     if (thread === true && this.#where === undefined) return true;
     const record = eventRecord(batch, at);
     if (thread === undefined && this.#isThread(record.streamContext) !== true) return false;
-    return this.#where === undefined || this.#where((name) => fieldOf(record, name));
+    return this.#where === undefined || this.#where((name) => operandOf(record, name));
   }
 
   /** Nothing when the fields do not say a thread. */
@@ -190,6 +201,40 @@ export function fieldOfSpan(span: Span, name: string): FieldValue | undefined {
   const { beginRecord, endRecord } = span;
   const value = (endRecord && fieldOf(endRecord, name)) ?? (beginRecord && fieldOf(beginRecord, name));
   return value ?? (name === "duration" && span.state === "ended" ? span.duration : undefined);
+}
+
+/** As {@link fieldOf}, to be compared. */
+function operandOf(record: EventRecord, name: string): Operand | undefined {
+  const value = fieldOf(record, name);
+  const type = typeof value === "string" ? enumAt(record.event, name) : undefined;
+  return typeof value === "string" && type !== undefined ? labelled(value, type) : value;
+}
+
+/** As {@link fieldOfSpan}, to be compared. */
+function operandOfSpan(span: Span, name: string): Operand | undefined {
+  const { beginRecord, endRecord } = span;
+  const value = (endRecord && operandOf(endRecord, name)) ?? (beginRecord && operandOf(beginRecord, name));
+  return value ?? fieldOfSpan(span, name);
+}
+
+const labels = new WeakMap<EnumType, Map<string, Labelled>>();
+
+/** A label of an enumeration, as it is compared. */
+function labelled(label: string, type: EnumType): Labelled {
+  let known = labels.get(type);
+  if (known === undefined) labels.set(type, (known = new Map()));
+  let value = known.get(label);
+  if (value === undefined) known.set(label, (value = meaningOf(label, type)));
+  return value;
+}
+
+/** All that a label says: what else its value is called, and its number. */
+function meaningOf(label: string, type: EnumType): Labelled {
+  const [range, second] = type.ranges.filter((one) => one.label === label);
+  if (range === undefined || second !== undefined || range.first !== range.last)
+    return new Labelled([label], undefined);
+  const others = labelsOf(type, range.first).filter((one) => one !== label);
+  return new Labelled([label, ...others], range.first);
 }
 
 function memberAt(fields: Fields | undefined, name: string): FieldValue | undefined {

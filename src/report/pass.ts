@@ -6,6 +6,7 @@ import { EventFilter, type FilterOptions } from "./filter.ts";
 import { exitStatusOf } from "./losses.ts";
 import { Progress } from "./progress.ts";
 import { palette } from "./style.ts";
+import type { Asked } from "./unknown-fields.ts";
 
 /** What a pass found missing. */
 export interface PassLosses {
@@ -38,6 +39,15 @@ export class Pass {
     this.set = openTraces(paths);
     this.filter = new EventFilter(options, this.set);
     this.#progress = new Progress(this.set, true);
+  }
+
+  /** Which events are asked for the fields of --where and --by, of those of a name where that is chosen too. */
+  asked(chosen: Asked["chosen"], isNamed: (name: string) => boolean = () => true): Asked {
+    return {
+      sets: [this.set],
+      chosen,
+      wants: (name) => this.filter.wantsName(name) && isNamed(name),
+    };
   }
 
   /** Seconds from the first event to the last one; 0 where there are no times. */

@@ -3,8 +3,24 @@
 import { EXIT_USAGE, UserError } from "../errors.ts";
 import type { FieldValue } from "../ctf/objects.ts";
 
+/** What is compared: a field's value; of an enumeration, its label and what that stands for. */
+export type Operand = FieldValue | Labelled;
+
+/** A value of an enumeration. */
+export class Labelled {
+  /** The first is the one that is shown. */
+  readonly labels: readonly [string, ...string[]];
+  /** The value; not known where the label stands for several. */
+  readonly number: bigint | undefined;
+
+  constructor(labels: readonly [string, ...string[]], number: bigint | undefined) {
+    this.labels = labels;
+    this.number = number;
+  }
+}
+
 /** Finds a field by its name, dots for members of structures; nothing if the event does not have it. */
-export type Lookup = (name: string) => FieldValue | undefined;
+export type Lookup = (name: string) => Operand | undefined;
 
 /** Whether an event passes. */
 export type Predicate = (field: Lookup) => boolean;
@@ -22,9 +38,10 @@ interface Token {
 
 /**
  * Parses a predicate. Operators: `==` `!=` `<` `<=` `>` `>=`, `~` (regular expression), `!`, `&&`, `||` and parentheses;
- * operands: numbers, times such as `1.5ms` (as nanoseconds), strings in quotes, true, false and fields. A comparison with
- * a field that the event does not have is false; a field alone is true when the event has it and it is not 0, false or
- * empty.
+ * operands: numbers, times such as `1.5ms` (as nanoseconds), strings in quotes, true, false and fields. A boolean is also
+ * 1 or 0, and "true" or "false"; an enumeration is its labels, and its number unless the label stands for several. A
+ * comparison with a field that the event does not have is false; a field alone is true when the event has it and it is
+ * not 0, false or empty.
  *
  * @throws UserError saying where it is wrong
  */
@@ -86,6 +103,7 @@ export function parseWhere(text: string): Predicate {
       const pattern = regularExpression(unquote(token.text));
       return (field) => {
         const value = left(field);
+        if (value instanceof Labelled) return value.labels.some((label) => pattern.test(label));
         return value !== undefined && pattern.test(String(value));
       };
     }
@@ -97,7 +115,7 @@ export function parseWhere(text: string): Predicate {
     };
   }
 
-  function parseOperand(): (field: Lookup) => FieldValue | undefined {
+  function parseOperand(): (field: Lookup) => Operand | undefined {
     const token = next();
     if (token.kind === "number") {
       const value = numberOf(token.text);
@@ -143,7 +161,7 @@ export function parseWhere(text: string): Predicate {
 /** The names of the fields that a predicate asks for. @throws UserError as {@link parseWhere} */
 export function fieldsInWhere(text: string): string[] {
   return tokenize(text)
-    .filter((token) => token.kind === "name")
+    .filter(({ kind, text: name }) => kind === "name" && name !== "true" && name !== "false")
     .map((token) => token.text);
 }
 
@@ -157,12 +175,31 @@ const TESTS: Readonly<Record<string, (order: number) => boolean>> = {
 };
 
 /** Negative, zero or positive; NaN where there is only equal and not; nothing when a field is missing. */
-function compare(left: FieldValue | undefined, right: FieldValue | undefined): number | undefined {
+function compare(left: Operand | undefined, right: Operand | undefined): number | undefined {
   if (left === undefined || right === undefined) return undefined;
+  if (left instanceof Labelled) return compareLabelled(left, right);
+  if (right instanceof Labelled) return -compareLabelled(right, left);
+  if (typeof left === "boolean" || typeof right === "boolean") return compareBooleans(left, right);
   if (isNumeric(left) && isNumeric(right))
     return left < right ? -1 : left > right ? 1 : left == right ? 0 : NaN;
   if (typeof left === "string" && typeof right === "string") return left < right ? -1 : left > right ? 1 : 0;
-  return left === right ? 0 : NaN;
+  return NaN;
+}
+
+/** With a number by the number, with all else by the labels. */
+function compareLabelled({ labels, number }: Labelled, other: Operand): number {
+  if (!(other instanceof Labelled) && isNumeric(other)) {
+    return number === undefined ? NaN : number < other ? -1 : number > other ? 1 : 0;
+  }
+  const others: readonly string[] = other instanceof Labelled ? other.labels : [String(other)];
+  if (labels.some((label) => others.includes(label))) return 0;
+  return labels[0] < (others[0] ?? "") ? -1 : 1;
+}
+
+/** Where one is a boolean, it is a number beside a number, a word beside a word. */
+function compareBooleans(left: FieldValue, right: FieldValue): number {
+  if (typeof left === "string" || typeof right === "string") return String(left) === String(right) ? 0 : NaN;
+  return Number(left) === Number(right) ? 0 : NaN;
 }
 
 function isNumeric(value: FieldValue): value is number | bigint {

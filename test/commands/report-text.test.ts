@@ -183,7 +183,7 @@ test.each([
 
 test("a filter of fields or threads that nothing passes is told too", async () => {
   for (const filter of [
-    ["-w", "nofield == 3"],
+    ["-w", "own == -3"],
     ["-t", "nosuch"],
     ["--since", "+1s"],
   ]) {
