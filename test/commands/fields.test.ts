@@ -193,7 +193,7 @@ test.each([
   const { stdout, stderr, status } = await cli(place, args);
   expect([stdout, status]).toEqual(["", 2]);
   expect(stderr).toMatch(
-    /^buntrace: option '.*--(by|where) <.*It is given once, and was (path|failed)\. .*\n$/,
+    /^buntrace: option '.*--(by|where) <.*it is given once, and was (path|failed)\. .*\n$/,
   );
   expect(stderr.trimEnd()).not.toContain("\n");
 });

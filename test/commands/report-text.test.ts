@@ -335,7 +335,7 @@ event { name = "x\\033[31m_end"; id = 1; stream_id = 0; model.emf.uri = "buntrac
 
 test.each<readonly [args: string[], status: number, message: string]>([
   [["report", "nowhere"], 1, "nowhere: no such file or directory"],
-  [["report", "before", "--sort", "weight"], 2, "It is one of total, self, count"],
+  [["report", "before", "--sort", "weight"], 2, "it is one of total, self, count"],
   [["report", "before", "--since", "yesterday"], 2, "--since yesterday: not a time"],
   [["report", "before", "-w", "own =="], 2, "--where own ==:"],
   [["hist", "before"], 2, "missing required argument 'name'"],
@@ -352,7 +352,7 @@ test.each<readonly [args: string[], status: number, message: string]>([
   [
     ["hist", "before", "sql:query_begin", "sql:query_end", "--by", "colour"],
     1,
-    "--by colour: none of these events has such a field",
+    "no event has a field colour; there are",
   ],
   [
     ["hist", "before", "http:request", "-w", "own == 10"],
@@ -360,7 +360,7 @@ test.each<readonly [args: string[], status: number, message: string]>([
     "http:request: none in before ended; 1 running at the end",
   ],
   [["diff", "before"], 2, "missing required argument 'after'"],
-  [["diff", "before", "after", "--sort", "colour"], 2, "It is one of impact, mean"],
+  [["diff", "before", "after", "--sort", "colour"], 2, "it is one of impact, mean"],
 ])("%p ends with %d: %s", async (args, status, message) => {
   const ended: Ended = await cli(place, args);
   expect([ended.stdout, ended.status]).toEqual(["", status]);
