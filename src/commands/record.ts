@@ -147,7 +147,8 @@ async function record(program: string, args: string[], options: RecordOptions, s
   const totals = sessions.totals();
   if (output && totals.programs === 0) restoreOutput(output);
   // Not console.error, which paints terminals red.
-  process.stderr.write(`${closingLine(totals, settings, unfinished)}\n`);
+  const line = closingLine(totals, settings, unfinished, () => sessions.eventTypes());
+  process.stderr.write(`${line}\n`);
   sessions.remove();
   const { signalCode } = child;
   if (signalCode !== null)

@@ -3,11 +3,12 @@
  * pid of the recorder in their headers. Runs in the command's process; reads the
  * session files, which the consumers leave until their totals were read.
  */
-import { rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 
 import type { Native } from "../record/native.ts";
 import { isRunning } from "../record/process.ts";
 import { findSessions, type FoundSession } from "../record/session-dir.ts";
+import { eventsOf, type SessionEvent } from "../record/switch.ts";
 import { recoverSession } from "./recover.ts";
 
 /** How long a consumer may take to write the rest: longer than its own grace period for a full disk. */
@@ -66,6 +67,18 @@ export class RecordedSessions {
       altered: sum((info) => info.alteredValues),
       ringless: sum((info) => info.ringlessDiscarded),
     };
+  }
+
+  /** The event types of all sessions; a type of several is there as often. */
+  eventTypes(): SessionEvent[] {
+    return this.#all().flatMap(({ path }) => {
+      const file = openSync(path, "r");
+      try {
+        return [...eventsOf(file)];
+      } finally {
+        closeSync(file);
+      }
+    });
   }
 
   /**

@@ -20,6 +20,25 @@ import {
 /** Size of an entry of the event table. */
 const ENTRY_BYTES = 256;
 
+/** An event type of a session. */
+export interface SessionEvent {
+  readonly id: number;
+  readonly name: string;
+  readonly level: number;
+}
+
+/** The event types that a session's program has declared so far. @param file the session file, open */
+export function* eventsOf(file: number): Generator<SessionEvent> {
+  const header = Buffer.alloc(HEADER_BYTES);
+  readSync(file, header, 0, HEADER_BYTES, 0);
+  const count = Math.min(header.readUInt32LE(SESSION_OFFSETS.event_count), MAX_EVENTS);
+  const entry = Buffer.alloc(ENTRY_BYTES);
+  for (let id = 0; id < count; id++) {
+    readSync(file, entry, 0, ENTRY_BYTES, EVENTS_AT + id * ENTRY_BYTES);
+    yield { id, ...readEventEntry(entry) };
+  }
+}
+
 /**
  * Switches all event types that match, now and when declared later.
  * @returns how many changed, and how many match.
@@ -35,14 +54,10 @@ export function switchEvents(path: string, glob: string, on: boolean): { switche
     // The rule first: a type declared in between is caught by the loop or by the rule.
     const rules = addRule(header, `${on ? "" : "!"}${glob}`);
     writeSync(file, rules, 0, rules.length, SESSION_OFFSETS.enable);
-    const count = Math.min(header.readUInt32LE(SESSION_OFFSETS.event_count), MAX_EVENTS);
-    const entry = Buffer.alloc(ENTRY_BYTES);
     const flag = Buffer.alloc(1);
     let switched = 0;
     let names = 0;
-    for (let id = 0; id < count; id++) {
-      readSync(file, entry, 0, ENTRY_BYTES, EVENTS_AT + id * ENTRY_BYTES);
-      const { name, level } = readEventEntry(entry);
+    for (const { id, name, level } of eventsOf(file)) {
       if (!matches(name, level)) continue;
       names++;
       readSync(file, flag, 0, 1, ENABLED_AT + id);

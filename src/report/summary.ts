@@ -5,6 +5,8 @@
 import { relative } from "node:path";
 
 import type { Totals, Unfinished } from "../commands/recorded-sessions.ts";
+import { parseRules } from "../record/glob.ts";
+import type { SessionEvent } from "../record/switch.ts";
 import { bytesText, countText, many } from "./number-text.ts";
 
 /** What the recorder was asked for, as far as the line tells of it. */
@@ -14,10 +16,24 @@ export interface Asked {
   readonly mode?: string;
   readonly maxSize?: number;
   readonly maxChunks?: number;
+  /** Globs of the event types to record. */
+  readonly enable?: readonly string[];
 }
 
-/** The line, without its newline. */
-export function closingLine(totals: Totals, asked: Asked, unfinished: Unfinished): string {
+/** Providers that the line names. */
+const MAX_PROVIDERS = 8;
+
+/**
+ * The line, without its newline.
+ *
+ * @param types reads the event types of the programs
+ */
+export function closingLine(
+  totals: Totals,
+  asked: Asked,
+  unfinished: Unfinished,
+  types: () => readonly SessionEvent[],
+): string {
   const { output } = asked;
   const overwriting = asked.mode === "overwrite";
   if (totals.programs === 0)
@@ -27,6 +43,7 @@ export function closingLine(totals: Totals, asked: Asked, unfinished: Unfinished
     `buntrace: ${many(totals.events, "event")}, ${bytesText(totals.bytes)}, ${many(totals.streams, "stream")}, ` +
       `${countText(totals.lost)} lost${overwriting ? " or overwritten" : ""} -> ${path}`,
   ];
+  if (totals.events === 0) parts.push(...unmatchedText(asked.enable ?? [], types()));
   if (totals.ringless > 0) parts.push("threads found no memory for a ring: try smaller --sub-buffer-size");
   else if (totals.lost > totals.dropped && !overwriting)
     parts.push(
@@ -40,6 +57,20 @@ export function closingLine(totals: Totals, asked: Asked, unfinished: Unfinished
   if (unfinished.broken.length > 0)
     parts.push(`not all could be written; it is kept in ${unfinished.broken.join(", ")}`);
   return parts.join("; ");
+}
+
+/** That the globs match no event type, if so; none without globs. */
+function unmatchedText(enable: readonly string[], types: readonly SessionEvent[]): string[] {
+  const matches = parseRules(enable);
+  if (types.some(({ name, level }) => matches(name, level))) return [];
+  if (enable.length === 0) return [];
+  const globs = enable.map((glob) => `-e '${glob}'`).join(" ");
+  const has = [...new Set(types.map(({ name }) => name.replace(/:.*/s, ":*")))].sort();
+  const some = has.slice(0, MAX_PROVIDERS).join(", ");
+  return [
+    `no event type of the program matches ${globs}: ` +
+      (has.length === 0 ? "it has none" : `it has ${some}${has.length > MAX_PROVIDERS ? " and others" : ""}`),
+  ];
 }
 
 function droppedText(dropped: number, { maxSize, maxChunks }: Asked): string {

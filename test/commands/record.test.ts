@@ -357,6 +357,21 @@ describe("the output", () => {
     expect(existsSync(join(place.dir, "buntrace.data"))).toBe(false);
   });
 
+  test("tells that no event type matches the globs, and which there are; not where one does", async () => {
+    await using place = new Place();
+    const last = async (...args: string[]): Promise<string> =>
+      (await cli(place, ["record", ...args])).stderr.replace(/^.* lost -> [^;\n]*/s, "");
+    const name = program(place, EMIT);
+    const missed = await last("-e", "tset:*", "-e", "test:tock", name);
+    expect(missed).toStartWith("; no event type of the program matches -e 'tset:*' -e 'test:tock': it has ");
+    expect(missed.trim().split("it has ")[1]?.split(", ")).toContain("test:*");
+    expect(await last("-e", "*@alert", "-o", "null", name)).toContain("matches -e '*@alert': it has ");
+    // One of two does; it does, and emits nothing; no glob.
+    expect(await last("-e", "tset:*", "-e", "test:*", name)).toBe("\n");
+    expect(await last("-e", "test:*", name, "0")).toBe("\n");
+    expect(await last(name)).toBe("\n");
+  });
+
   test("tells what was lost and which option helps", async () => {
     await using place = new Place();
     const args = ["--sub-buffer-size", "4K", "--sub-buffers", "2", program(place, EMIT), "300000"];
