@@ -8,7 +8,9 @@ export function lossLines(losses: PassLosses, { warning }: Palette): string[] {
   const { events, packets, uncounted, begins, ends, untied } = losses;
   const lost = [
     ...(events > 0n ? [`${many(events, "event")} discarded`] : []),
-    ...(packets > 0n ? [many(packets, "packet")] : []),
+    ...(packets > 0n
+      ? [`${many(packets, "packet")}, ${packets === 1n ? "its" : "their"} events not counted`]
+      : []),
     ...(uncounted ? ["events before the begin of the trace"] : []),
   ];
   const spans = [

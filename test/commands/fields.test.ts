@@ -197,3 +197,13 @@ test.each([
   );
   expect(stderr.trimEnd()).not.toContain("\n");
 });
+
+test("lost packets are told, and that nobody counted their events", async () => {
+  const note = (time: bigint) => ({ id: 2, time, body: (bits: Bits) => bits.bytes(Buffer.from("hi\0")) });
+  const files = [0n, 3n, 5n].map((sequence) =>
+    packet([note(sequence * 1000n), note(sequence * 1000n + 1n)], { sequence }),
+  );
+  writeTrace(join(place.dir, "gaps"), { metadata: METADATA, one: Buffer.concat(files) });
+  const { stdout } = await cli(place, ["report", "gaps"]);
+  expect(stdout.split("\n")[1]).toBe("lost: 3 packets, their events not counted");
+});
