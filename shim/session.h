@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define BT_MAGIC "BUNTRACE"
-#define BT_VERSION 3u
+#define BT_VERSION 4u
 
 /* Geometry. A page holds 64 descriptors beside the counters; 256 rings bound
  * the address space a hostile file can ask a reader to map. */
@@ -44,7 +44,7 @@
 #define BT_MIN_SUB_BUFFERS 2u
 #define BT_MAX_SUB_BUFFERS 64u
 #define BT_MAX_CHUNKS 256u /* kept, where there is a limit: a page of marks */
-#define BT_KEPT_FILES 8u   /* of a stream with a limit: dropping one loses an eighth */
+#define BT_KEPT_FILES 12u  /* of a stream with a limit: dropping one loses a twelfth, or a packet */
 #define BT_MARKS_AT 4096u
 #define BT_ENABLED_AT 8192u
 #define BT_EVENTS_AT (BT_ENABLED_AT + BT_MAX_EVENTS)
@@ -203,6 +203,7 @@ struct bt_progress {
 	uint64_t bytes;      /* of all packets so far, also of those that went nowhere */
 	uint64_t chunk;      /* number of the chunk that the file is in */
 	uint64_t file;       /* number of the file, where a limit keeps some of the stream's */
+	uint64_t oldest_file; /* that is kept of them */
 	struct bt_amount dropped;                   /* of records and bytes: by the limit */
 	struct bt_amount file_began[BT_KEPT_FILES]; /* what was written before file N, at N modulo their number */
 	uint64_t told;       /* the events_discarded of the last packet */
@@ -292,7 +293,7 @@ BT_OFFSET(bt_ring, discarded, 80);
 BT_OFFSET(bt_ring, waiting, 140);
 BT_OFFSET(bt_ring, current, 144);
 BT_OFFSET(bt_ring, progress, 192);
-_Static_assert(sizeof(struct bt_progress) == 264, "bt_progress");
+_Static_assert(sizeof(struct bt_progress) == 336, "bt_progress");
 
 static inline uint64_t bt_ring_stride(const struct bt_session *s)
 {

@@ -5,8 +5,8 @@
  * offset, and a ring's progress is moved only after the whole packet is in the file: a
  * failed or interrupted write is simply done again. A stream is one file, or a row of
  * files: one a chunk of the trace, or, where a limit drops the oldest, BT_KEPT_FILES of
- * them. Which one a packet goes to follows from the progress (bt_place_of), so that
- * whoever takes over does the same.
+ * them. Which one a packet goes to, and which are dropped for it, follows from the
+ * progress (bt_place_of), so that whoever takes over does the same.
  */
 #ifndef BT_STREAM_H
 #define BT_STREAM_H
@@ -92,8 +92,9 @@ static inline bool bt_cut_stream(int fd, uint64_t size)
 /* Where a packet goes. */
 struct bt_place {
 	uint64_t chunk;
-	uint64_t file; /* number in the stream; 0 where no limit drops the oldest */
-	uint64_t at;   /* bytes */
+	uint64_t file;   /* number in the stream; 0 where no limit drops the oldest */
+	uint64_t oldest; /* file that is kept beside it: those before are dropped first */
+	uint64_t at;     /* bytes */
 };
 
 static inline bool bt_drops_oldest(const struct bt_session *s)
@@ -101,19 +102,47 @@ static inline bool bt_drops_oldest(const struct bt_session *s)
 	return s->max_size > 0 && s->when_full == BT_DROP_OLDEST;
 }
 
+/* Whether the stream's file is done with: a file begins with the first packet that
+ * begins in its share of the limit, counted in bytes from the start of the stream.
+ * Counted in each file, what packets just miss would be missed in all of them. */
+static inline bool bt_file_is_full(const struct bt_session *s, const struct bt_progress *done)
+{
+	const struct bt_amount *began = &done->file_began[done->file % BT_KEPT_FILES];
+	/* Never 0, whatever a damaged file says. */
+	uint64_t share = (s->max_size - sizeof(struct bt_packet)) / BT_KEPT_FILES + 1;
+
+	return done->records > began->records && done->bytes / share > began->bytes / share;
+}
+
+/* Whether the stream with a packet of `size` bytes more is beyond the limit, if file
+ * `oldest` is its oldest. With the first packet, which stays of dropped ones. */
+static inline bool bt_beyond_limit(const struct bt_session *s, const struct bt_progress *done, uint64_t oldest,
+				   uint64_t size)
+{
+	return done->bytes - done->file_began[oldest % BT_KEPT_FILES].bytes + size + sizeof(struct bt_packet) >
+	       s->max_size;
+}
+
 /* Where a stream's next packet, of `size` bytes, goes. */
 static inline struct bt_place bt_place_of(const struct bt_session *s, const struct bt_progress *done, uint64_t size)
 {
-	struct bt_place place = { bt_chunks(s)->number, done->file, done->file_size };
+	struct bt_place place = { .chunk = bt_chunks(s)->number };
 
-	if (done->packets == 0 || done->chunk != place.chunk) {
-		place.file = 0;
-		place.at = 0;
-	} else if (bt_drops_oldest(s) && done->records > done->file_began[done->file % BT_KEPT_FILES].records &&
-		   place.at + size > (s->max_size - sizeof(struct bt_packet)) / BT_KEPT_FILES) {
+	if (done->packets == 0 || done->chunk != place.chunk)
+		return place;
+	place.file = done->file;
+	place.oldest = done->oldest_file;
+	place.at = done->file_size;
+	if (!bt_drops_oldest(s))
+		return place;
+	if (bt_file_is_full(s, done)) {
 		place.file++;
 		place.at = 0;
 	}
+	if (place.file - place.oldest >= BT_KEPT_FILES)
+		place.oldest = place.file - BT_KEPT_FILES + 1;
+	while (place.oldest < done->file && bt_beyond_limit(s, done, place.oldest, size))
+		place.oldest++;
 	return place;
 }
 
@@ -127,15 +156,26 @@ static inline void bt_file_name(const struct bt_ring *ring, uint64_t file, char 
 		snprintf(name, 64, "thread-%u-%u.%llu", ring->tid, ring->stream, (unsigned long long)file);
 }
 
-/* Drops a file of a stream. Returns 0 or -errno. */
-static inline int bt_drop_file(const struct bt_trace *trace, const struct bt_ring *ring, uint64_t file)
+/* Drops a stream's files before file `oldest`. Returns 0 or -errno; then, and by whoever
+ * takes over, it is done again. */
+static inline int bt_drop_files(struct bt_trace *trace, const struct bt_ring *ring, uint64_t oldest)
 {
-	char name[64];
+	uint64_t file = ring->progress[ring->current & 1].oldest_file;
+	int error = file < oldest ? bt_enter_chunk(trace) : 0;
 
-	bt_file_name(ring, file, name);
-	if (file == 0)
-		return bt_keep_first_packet(trace->chunk_dir, name);
-	return unlinkat(trace->chunk_dir, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+	/* More are not kept: the file is damaged. */
+	if (file < oldest && oldest - file > BT_KEPT_FILES)
+		file = oldest - BT_KEPT_FILES;
+	for (; file < oldest && error == 0; file++) {
+		char name[64];
+
+		bt_file_name(ring, file, name);
+		if (file == 0)
+			error = bt_keep_first_packet(trace->chunk_dir, name);
+		else if (unlinkat(trace->chunk_dir, name, 0) != 0 && errno != ENOENT)
+			error = -errno;
+	}
+	return error;
 }
 
 /* Removes the file that a consumer made in a chunk before and had no time to write
@@ -170,8 +210,6 @@ static inline int bt_stream_open(struct bt_trace *trace, struct bt_stream *strea
 
 	bt_stream_close(stream);
 	error = bt_enter_chunk(trace);
-	if (error == 0 && place.at == 0 && place.file >= BT_KEPT_FILES)
-		error = bt_drop_file(trace, ring, place.file - BT_KEPT_FILES);
 	if (error != 0)
 		return error;
 	if (rotates && making != 0 && making != number + 1 && (done->packets == 0 || done->chunk != making - 1))
@@ -231,9 +269,9 @@ static inline int bt_write_placed(struct bt_trace *trace, struct bt_stream *stre
 	struct bt_session *s = trace->session;
 	const struct bt_progress *done = &stream->ring->progress[stream->ring->current & 1];
 	int64_t size;
-	int error = 0;
+	int error = bt_drop_files(trace, stream->ring, place.oldest);
 
-	if (stream->fd < 0 || stream->chunk != place.chunk || stream->file != place.file)
+	if (error == 0 && (stream->fd < 0 || stream->chunk != place.chunk || stream->file != place.file))
 		error = bt_stream_open(trace, stream, place);
 	if (error != 0)
 		return error;
@@ -241,18 +279,16 @@ static inline int bt_write_placed(struct bt_trace *trace, struct bt_stream *stre
 	size = bt_write_packet(s, stream->ring, stream->fd, place.at, done->packets, content);
 	if (size < 0)
 		return (int)size;
-	if (place.at == 0) {
-		uint64_t old = place.file - BT_KEPT_FILES;
+	if (place.oldest > done->oldest_file) {
+		const struct bt_amount *from = &done->file_began[done->oldest_file % BT_KEPT_FILES];
+		const struct bt_amount *to = &done->file_began[place.oldest % BT_KEPT_FILES];
 
-		if (place.file >= BT_KEPT_FILES) {
-			const struct bt_amount *from = &done->file_began[old % BT_KEPT_FILES];
-			const struct bt_amount *to = &done->file_began[(old + 1) % BT_KEPT_FILES];
-
-			next->dropped.records += to->records - from->records;
-			next->dropped.bytes += to->bytes - from->bytes;
-		}
-		next->file_began[place.file % BT_KEPT_FILES] = (struct bt_amount){ done->records, done->bytes };
+		next->dropped.records += to->records - from->records;
+		next->dropped.bytes += to->bytes - from->bytes;
 	}
+	if (place.at == 0)
+		next->file_began[place.file % BT_KEPT_FILES] = (struct bt_amount){ done->records, done->bytes };
+	next->oldest_file = place.oldest;
 	next->chunk = place.chunk;
 	next->file = place.file;
 	next->file_size = place.at + (uint64_t)size;

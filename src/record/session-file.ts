@@ -6,7 +6,7 @@
  */
 
 /** Version of the layout; a file of another version is refused. */
-export const SESSION_VERSION = 3;
+export const SESSION_VERSION = 4;
 /** What the file starts with. */
 export const MAGIC = "BUNTRACE";
 
@@ -32,8 +32,6 @@ export const GEOMETRY = {
   threadNameBytes: 32,
   /** Most chunks that a limit may keep. */
   maxChunks: 256,
-  /** Files that a stream with a limit is kept in. */
-  keptFiles: 8,
 } as const;
 
 /** Offsets in the header (struct bt_session). A test compares them with session.h. */
@@ -320,7 +318,7 @@ export const RING_OFFSETS = {
   current: 144,
   progress: 192,
 } as const;
-const PROGRESS_BYTES = 264;
+const PROGRESS_BYTES = 336;
 
 /** What a ring's counters say beyond what its packets have told. */
 export function ringCounters(ring: Buffer): {

@@ -37,7 +37,7 @@ export interface SessionOptions {
   readonly sessionDir?: string;
   /** Most bytes of a stream (what one thread writes): 8 sub-buffers and more. Default: no limit. */
   readonly maxSize?: number;
-  /** What happens at `maxSize`: the stream's oldest events go, an eighth at a time, or it takes no more. Default "drop-oldest". */
+  /** What happens at `maxSize`: the stream's oldest events go, a twelfth or a sub-buffer at a time, or it takes no more. Default "drop-oldest". */
   readonly whenFull?: WhenFull;
   /** Bytes after which the trace goes on in another directory, a chunk. Default: never. */
   readonly rotateSize?: number;
@@ -173,6 +173,9 @@ export function checkOptions(options: SessionOptions = {}): Settings {
 /** A packet's head, and some: what a sub-buffer is more than its records on disk. */
 const PACKET_BYTES = 256;
 
+/** Least size of a stream with a limit: of fewer, dropping one would lose much. */
+const LEAST_SUB_BUFFERS = 8;
+
 /** Least bytes of a chunk: less would be a directory a packet. */
 const MIN_CHUNK_BYTES = 4096;
 
@@ -188,12 +191,12 @@ function checkLimits(options: SessionOptions, subBufferSize: number): Limits {
   const full = oneOf("whenFull", whenFull ?? "drop-oldest", WHEN_FULL);
   if (rotates && maxSize !== undefined && full === "drop-oldest")
     throw new Error("with rotation the oldest chunks go: use maxChunks, or maxSize with whenFull stop");
-  const least = GEOMETRY.keptFiles * (subBufferSize + PACKET_BYTES);
+  const least = LEAST_SUB_BUFFERS * (subBufferSize + PACKET_BYTES);
   return {
     maxSize:
       maxSize === undefined
         ? 0
-        : atLeast("maxSize", maxSize, least, ` (${GEOMETRY.keptFiles} sub-buffers: see subBufferSize)`),
+        : atLeast("maxSize", maxSize, least, ` (${LEAST_SUB_BUFFERS} sub-buffers: see subBufferSize)`),
     whenFull: full,
     rotateSize: rotateSize === undefined ? 0 : atLeast("rotateSize", rotateSize, MIN_CHUNK_BYTES),
     rotatePeriod: rotatePeriod === undefined ? 0 : number("rotatePeriod", rotatePeriod, 1, MAX_MS),

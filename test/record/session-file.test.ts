@@ -56,7 +56,6 @@ test("the sizes and limits are those of session.h", () => {
       maxRingBytes: defined("BT_MAX_RING_SIZE"),
       threadNameBytes: defined("BT_THREAD_NAME_SIZE"),
       maxChunks: defined("BT_MAX_CHUNKS"),
-      keptFiles: defined("BT_KEPT_FILES"),
     },
   });
 });

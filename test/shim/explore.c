@@ -470,12 +470,17 @@ static void execute(void)
 
 #define DEFINE(field, group) model_define(&ring.field, sizeof ring.field, group, #field)
 
+/* Of the files that a limit keeps only the first: there are no others here. */
 static void define_progress(int i)
 {
 	uint64_t *words = (uint64_t *)&ring.progress[i];
 
-	for (size_t word = 0; word < sizeof ring.progress[i] / sizeof *words; word++)
-		model_define(&words[word], sizeof *words, MODEL_CONSUMER, "progress");
+	for (size_t word = 0; word < sizeof ring.progress[i] / sizeof *words; word++) {
+		size_t at = word * sizeof *words;
+
+		if (at < offsetof(struct bt_progress, file_began[1]) || at >= offsetof(struct bt_progress, told))
+			model_define(&words[word], sizeof *words, MODEL_CONSUMER, "progress");
+	}
 }
 
 static void define_sub_buffer(int i)

@@ -1,7 +1,7 @@
 /**
  * A consumer that is killed at any step of its work, and the one that takes over:
  * the trace is byte for byte that of a consumer that was not killed, the sums too, and
- * the disk has nothing but these bytes.
+ * the disk has nothing but these bytes. At no step a stream is beyond its limit.
  * One step alone: BUNTRACE_STEP=N, and -t with the name.
  */
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
@@ -56,6 +56,15 @@ function leftOf(output: string, session: string): Left {
   return { files, sums: { finished, recordsWritten, discardedTold, dropped, bytesWritten, streams } };
 }
 
+/** Bytes of the largest stream: of all files of its name. */
+function mostBytes(output: string): number {
+  const streams = Map.groupBy(streamPaths(output), (path) => path.replace(/\.\d+$/, ""));
+  return Math.max(
+    0,
+    ...[...streams.values()].map((paths) => paths.reduce((sum, path) => sum + statSync(path).size, 0)),
+  );
+}
+
 /** The reference's sums are those of its packets. */
 function expectSumsOfPackets(output: string, { sums }: Left): void {
   const paths = streamPaths(output);
@@ -71,10 +80,10 @@ function expectSumsOfPackets(output: string, { sums }: Left): void {
   });
 }
 
-async function killedEverywhere(session: SessionOptions, allocatesAhead: boolean): Promise<void> {
+async function killedEverywhere(session: SessionOptions, allocatesAhead: boolean, text = 50): Promise<void> {
   await using place = new Place();
   let mostAhead = 0;
-  const good = await abandonedSession(place, PROGRAM, [], session);
+  const good = await abandonedSession(place, PROGRAM, [String(text)], session);
   /** Runs a consumer that dies at a step, and one after it. @returns whether the first lived. */
   const consumed = async (name: string, diesAt: number): Promise<{ left: Left; lived: boolean }> => {
     const output = join(place.sessionDir, `output-${name}`);
@@ -86,6 +95,7 @@ async function killedEverywhere(session: SessionOptions, allocatesAhead: boolean
     const { signal } = await runConsumer(path, mortal, { BUNTRACE_DIES_AT: String(diesAt) });
     if (signal !== null) {
       mostAhead = Math.max(mostAhead, bytesAhead(output));
+      expect(mostBytes(output)).toBeLessThanOrEqual(session.maxSize ?? Infinity);
       expect(await runConsumer(path, mortal)).toEqual({ stderr: "", signal: null, status: 0 });
     }
     expect({ "killed at step": diesAt, ahead: bytesAhead(output) }).toEqual({
@@ -131,6 +141,9 @@ test("killed at every step of dropping the oldest chunk", () =>
 
 test("killed at every step of dropping the oldest of a stream", () =>
   killedEverywhere({ ...SMALL, maxSize: 40_000 }, false));
+
+test("killed at every step of dropping the oldest of a stream, with two packets in some files", () =>
+  killedEverywhere({ ...SMALL, subBuffers: 32, maxSize: 60_000 }, false, 100));
 
 test("killed at every step of a stream that stops at its limit", () =>
   killedEverywhere({ ...SMALL, maxSize: 35_000, whenFull: "stop" }, false));
