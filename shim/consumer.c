@@ -175,8 +175,14 @@ static uint64_t rotation_due(const struct bt_session *s)
 	return (chunks->began_ns == 0 ? s->base_monotonic_ns : chunks->began_ns) + (period < MS ? MS : period);
 }
 
-/* Serves the session until the process dies or somebody says finish. */
-static void serve(struct consumer *c)
+static uint64_t trace_time(const struct bt_session *s)
+{
+	return bt_now(s->clock) - s->base_cycles;
+}
+
+/* Serves the session until the process dies or somebody says finish. Returns the time
+ * of the trace when that was noticed. */
+static uint64_t serve(struct consumer *c)
 {
 	struct bt_session *s = c->trace.session;
 	uint64_t start = now_ns();
@@ -192,14 +198,21 @@ static void serve(struct consumer *c)
 		uint64_t rotation = rotation_due(s);
 		struct events got = wait_events(c, until < rotation ? until : rotation);
 		uint64_t now = now_ns();
+		uint64_t time;
 		uint32_t request;
 		bool everything =
 			s->mode != BT_OVERWRITE && (now >= next_flush || now >= rotation || flush_asked(s));
 
 		if (got.died || got.finish)
-			return;
+			return trace_time(s);
 		request = atomic_load(&s->flush_request);
+		time = trace_time(s);
 		if (drain_all(c, everything ? BT_ALL_PUBLISHED : BT_WHOLE_SUB_BUFFERS) == 0) {
+			if (everything)
+				atomic_store(&s->complete_until, time);
+			/* Whoever asked finds in the metadata how far the trace goes. */
+			if (everything && request != atomic_load(&s->flush_done))
+				refine_clock(c);
 			if (everything || s->mode == BT_OVERWRITE)
 				atomic_store(&s->flush_done, request);
 			if (now >= rotation)
@@ -226,9 +239,10 @@ static bool writer_waits(struct consumer *c)
 	return false;
 }
 
-/* Writes the rest. Returns 0, or -errno when the disk would not take it within
- * the grace period. */
-static int finish(struct consumer *c)
+/* Writes the rest, of a session that ended at a time of the trace, or earlier than
+ * we know: 0. Returns 0, or -errno when the disk would not take it within the grace
+ * period. */
+static int finish(struct consumer *c, uint64_t ended)
 {
 	struct bt_session *s = c->trace.session;
 	uint64_t deadline = now_ns() + GRACE_NS;
@@ -254,6 +268,8 @@ static int finish(struct consumer *c)
 		if (waits)
 			sleep_ns(SETTLE_NS);
 	} while (waits && error == 0 && now_ns() < deadline);
+	if (error == 0 && ended > 0)
+		atomic_store(&s->complete_until, ended);
 	refine_clock(c);
 	give_back_all(c);
 	return error;
@@ -321,6 +337,7 @@ static int consume(struct consumer *c)
 {
 	struct bt_session *s;
 	const char *wrong;
+	uint64_t ended = 0;
 	sigset_t all;
 	int error;
 
@@ -346,8 +363,8 @@ static int consume(struct consumer *c)
 	/* The pidfd is of the traced process only if that is still there after it was
 	 * opened: its id may be another's by now. Without procfs there is no telling. */
 	if (!process_gone(s) || (c->process >= 0 && access("/proc/self/stat", R_OK) != 0))
-		serve(c);
-	if (finish(c) != 0)
+		ended = serve(c);
+	if (finish(c, ended) != 0)
 		return fail("the trace could not be written; `buntrace recover` can when there is room", c->path);
 	atomic_store(&s->state, BT_FINISHED);
 	/* Its recorder still wants to read the totals. */

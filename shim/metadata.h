@@ -21,25 +21,26 @@ static int open_metadata(const struct consumer *c, struct stat *st)
 	return -1;
 }
 
-/* Writes frequency and offset, as known now, over their fixed-width places in
- * the metadata. Where the header does not name that place nothing is written. */
+/* Writes what is known now of the clock and of the trace's end over its fixed-width
+ * places in the metadata. Where the header does not name that place nothing is written. */
 static void refine_clock(struct consumer *c)
 {
 	const struct bt_session *s = c->trace.session;
 	struct bt_clock_pair pair = bt_clock_pair(s->clock);
 	char text[BT_CLOCK_TEXT_SIZE], there[BT_CLOCK_TEXT_SIZE];
 	struct stat st;
+	const char *after;
 	int length, fd;
 
-	if (s->clock != BT_CYCLES)
-		return;
 	length = bt_clock_text(text, s, bt_frequency(s, pair));
+	after = strstr(text, BT_AFTER_CLOCK);
 	fd = open_metadata(c, &st);
 	if (fd < 0)
 		return;
 	/* The bytes are there already: this cannot run out of room. */
 	if (pread(fd, there, (size_t)length, (off_t)s->clock_text_at) == length &&
 	    memcmp(there, text, strlen("freq = ")) == 0 &&
+	    memcmp(there + (after - text), after, strlen(BT_AFTER_CLOCK)) == 0 &&
 	    pwrite(fd, text, (size_t)length, (off_t)s->clock_text_at) != length)
 		atomic_store(&c->trace.session->write_errno, (uint32_t)errno);
 	close(fd);

@@ -158,6 +158,9 @@ struct bt_session {
 	_Atomic uint64_t dropped;         /* records taken and not in the trace: the limits', or removed */
 	_Atomic uint32_t chunks_current;  /* index into chunks */
 	struct bt_chunks chunks[2];
+	/* What happened before this time of the trace has been written, or is in no ring: a
+	 * thread that hangs has no later event, and yet was there. 0: not known. */
+	_Atomic uint64_t complete_until;
 };
 
 /* One declared event type. Written by the app with pwrite, not through the
@@ -286,6 +289,7 @@ BT_OFFSET(bt_session, write_errno, 3500);
 BT_OFFSET(bt_session, dropped, 3504);
 BT_OFFSET(bt_session, chunks_current, 3512);
 BT_OFFSET(bt_session, chunks, 3520);
+BT_OFFSET(bt_session, complete_until, 3664);
 BT_OFFSET(bt_ring, state, 0);
 BT_OFFSET(bt_ring, tid, 4);
 BT_OFFSET(bt_ring, published, 64);

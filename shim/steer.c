@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <signal.h>
 
+#include "clock.h"
 #include "open.h"
 #include "process.h"
 #include "shim.h"
@@ -89,9 +90,10 @@ static int snapshot_ring(const struct bt_session *s, int file, uint32_t index, i
 }
 
 /* Writes what the rings of a session hold as streams into `dir`, which exists and
- * has the metadata. `out`: records, discarded, bytes, streams, sub-buffers dropped.
+ * has the metadata. `out`: records, discarded, bytes, streams, sub-buffers dropped,
+ * the trace's time before we looked.
  * Returns 0, or -1 with a message. */
-BT_EXPORT int32_t bt_snapshot(const char *path, const char *dir, double out[5], char *error)
+BT_EXPORT int32_t bt_snapshot(const char *path, const char *dir, double out[6], char *error)
 {
 	struct bt_session *session, geometry;
 	struct bt_snapshot done = { 0 };
@@ -108,6 +110,7 @@ BT_EXPORT int32_t bt_snapshot(const char *path, const char *dir, double out[5], 
 	munmap(session, BT_RINGS_AT);
 	wrong = bt_check_session(&geometry);
 	rings = atomic_load(&geometry.ring_count);
+	out[5] = (double)(bt_now(geometry.clock) - geometry.base_cycles);
 	into = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	copy = bt_map_private(geometry.sub_buffer_size);
 	if (wrong)

@@ -1,6 +1,7 @@
 // `buntrace info`: what a trace is, its clock, threads, event types with counts, size and losses, as text or JSON. Reads the
 // whole trace once, without its fields. Runs in the command's process.
 import type { Command } from "commander";
+import { completeUntil } from "../ctf/complete-until.ts";
 import type { Fields } from "../ctf/objects.ts";
 import type { Stream } from "../ctf/stream.ts";
 import { openTraces, type Trace, type TraceSet } from "../ctf/trace.ts";
@@ -163,12 +164,18 @@ function textOf({ trace, streams, events, unused }: TraceInfo, { utc = false }: 
   const total = streams.reduce((sum, stream) => sum + stream.events, 0);
   line("trace", path);
   if (traceClass.uuid !== undefined) line("uuid", traceClass.uuid);
-  const environment = [...traceClass.environment].map(([name, value]) => `${name}=${value}`).join(" ");
+  const environment = [...traceClass.environment]
+    .filter(([name]) => name !== "complete_until")
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
   if (environment !== "") line("from", environment);
   for (const clock of traceClass.clocks) line("clock", clockText(clock, utc));
   if (first !== undefined && last !== undefined) {
     line("begin", wallText(first, true, utc));
     line("end", `${wallText(last, true, utc)} (${durationText(Number(last - first))} later)`);
+    const until = completeUntil(traceClass);
+    if (until !== undefined && until > last)
+      line("complete", `until ${durationText(Number(until - last))} after the last event`);
   }
   const seconds = first === undefined || last === undefined ? 0 : Number(last - first) / 1e9;
   line(

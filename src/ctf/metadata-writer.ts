@@ -13,7 +13,8 @@ export type EventKind = "event" | "counter" | "span_begin" | "span_end";
 
 /**
  * The head: everything before the first event type, in two parts; the clock's
- * uuid, frequency and offset go between them (write_metadata in shim/create.c).
+ * uuid, frequency and offset go between them, and the beginning of the `env` block, with
+ * how far the trace goes (write_metadata in shim/create.c).
  * @param id 16 bytes.
  * @param variables of the trace's `env` block.
  */
@@ -40,15 +41,12 @@ trace {
 	};
 };
 
-env {
-${env}};
-
 clock {
 	name = "buntrace";
 	description = "time since the session began";
 	`;
   const after = `
-};
+${env}};
 
 typealias integer { size = 27; align = 1; signed = false; map = clock.buntrace.value; } := compact_ticks;
 typealias integer { size = 64; align = 8; signed = false; map = clock.buntrace.value; } := ticks;

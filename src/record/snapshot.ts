@@ -118,14 +118,20 @@ function writeSnapshot(
   // The header may name anything: a pipe would be waited for.
   if (!lstatSync(metadata).isFile()) throw new Error(`${metadata} is not a file`);
   const dir = place();
-  const numbers = new Float64Array(5);
+  const numbers = new Float64Array(6);
   const error = Buffer.alloc(ERROR_BYTES);
   if (steer.bt_snapshot(cString(sessionPath), cString(dir), numbers, error) !== 0)
     throw new Error(textOf(error));
   // After the rings: whatever they hold was declared before it was emitted.
-  writeFileSync(join(dir, "metadata"), wholeBlocks(readFileSync(metadata, "latin1")), "latin1");
-  const [events = 0, discarded = 0, bytes = 0, streams = 0, dropped = 0] = numbers;
+  const [events = 0, discarded = 0, bytes = 0, streams = 0, dropped = 0, time = 0] = numbers;
+  const text = completeUntil(wholeBlocks(readFileSync(metadata, "latin1")), time);
+  writeFileSync(join(dir, "metadata"), text, "latin1");
   return { traceDir: dir, events, discarded, bytes, streams, dropped };
+}
+
+/** Metadata that says how far the trace goes (shim/clock.h). */
+function completeUntil(metadata: string, time: number): string {
+  return metadata.replace(/(\bcomplete_until = )[ 0-9]{20};/, `$1${String(time).padStart(20)};`);
 }
 
 /** Metadata without the declaration that may be half written at its end. */

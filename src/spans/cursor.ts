@@ -1,5 +1,6 @@
 // Moves through a trace set's events, and ties begins and ends to spans on the way. Memory: the running spans, whatever the
 // trace's length. Called by src/report and src/export.
+import { completeUntil } from "../ctf/complete-until.ts";
 import { type EventRecord, eventClassAt, eventRecord } from "../ctf/events.ts";
 import type { Fields } from "../ctf/objects.ts";
 import type { EventBatch, Loss, Stream, TimeRange } from "../ctf/stream.ts";
@@ -39,7 +40,7 @@ interface TraceState {
   readonly roles: Roles;
   readonly threads: Map<number, Thread>;
   readonly losses: LossTimes;
-  /** The time of the last event. */
+  /** The time of the last event, and at the end how far the trace is complete. */
   last: number;
 }
 
@@ -62,13 +63,14 @@ interface StreamState {
 /** Moves through events and spans; itself what it moved to, until the next move. */
 export class SpanCursor {
   kind: SpanItemKind = "event";
-  /** Nanoseconds after the set's base; NaN in traces without times. Of what is still running: the trace's last event. */
+  /** Nanoseconds after the set's base; NaN in traces without times. Of what is still running: the trace's end. */
   time = NaN;
   /** All paths of spans met so far. */
   readonly paths = new SpanPaths();
   /** Begins and ends of other tracers whose threads are not known, so that nothing tells which belong together. */
   untied = 0;
   readonly #set: TraceSet;
+  readonly #until: bigint | undefined;
   readonly #records: boolean;
   readonly #partial: PartialRecords | undefined;
   readonly #traces = new Map<Trace, TraceState>();
@@ -96,6 +98,7 @@ export class SpanCursor {
   constructor(set: TraceSet, options: CursorOptions = {}) {
     const { range = {}, streams = set.streams, inTime = true, records = false, fields } = options;
     this.#set = set;
+    this.#until = range.until;
     this.#partial = fields === undefined ? undefined : new PartialRecords(fields);
     this.#records = records;
     for (const trace of set.traces) {
@@ -268,7 +271,19 @@ export class SpanCursor {
     return true;
   }
 
+  /** Past their last events, up to where the traces and the range go. */
+  #extend(): void {
+    for (const state of this.#traces.values()) {
+      const until = completeUntil(state.trace.traceClass);
+      if (until === undefined) continue;
+      const end = this.#until !== undefined && this.#until < until ? this.#until : until;
+      const last = Number(end - this.#set.base);
+      if (last > state.last) state.last = last;
+    }
+  }
+
   #allRunning(): Span[] {
+    this.#extend();
     const threads = new Set<Thread>();
     for (const { threads: byId } of this.#traces.values())
       for (const thread of byId.values()) threads.add(thread);
