@@ -105,7 +105,7 @@ class ThreadFile {
 export function writeRequests(directory: string, events: number): void {
   mkdirSync(directory);
   const head = metadataHead(UUID, { domain: "ust", tracer_name: "buntrace", pid: 1 });
-  const clock = "freq = 2899999999;\n\toffset_s = 1700000000;\n\toffset = 123456789;";
+  const clock = "freq = 2899999999;\n\toffset_s = 1700000000;\n\toffset = 123456789;\n};\n\nenv {\n";
   const blocks = TYPES.map(({ before, after }, id) => `${before}${id}${after}`);
   writeFileSync(join(directory, "metadata"), `${head.before}${clock}${head.after}${blocks.join("")}`);
   for (let stream = 0; stream < STREAMS; stream += 1)

@@ -77,6 +77,7 @@ export const SESSION_OFFSETS = {
   dropped: 3504,
   chunks_current: 3512,
   chunks: 3520,
+  complete_until: 3664,
 } as const;
 
 /** Size of struct bt_chunks; the number of the chunk comes first. */

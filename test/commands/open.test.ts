@@ -13,6 +13,7 @@ import { cli } from "../support/cli.ts";
 import { Place } from "../support/place.ts";
 import { Random, seed, SEED } from "../support/random.ts";
 import { run } from "../support/run.ts";
+import { traceEnd } from "../support/trace-end.ts";
 import { type Colour, isAlike, Page } from "../open/page.ts";
 import { sumsBy, toldOf } from "./summed.ts";
 
@@ -100,7 +101,7 @@ describe("a program that was killed", () => {
       );
       if (span.end === undefined) {
         expect(facts["end"]).toBe("not in the trace");
-        const last = Number((events.at(-1)?.timeNs ?? 0n) - start);
+        const last = Number(traceEnd(place.output) - start);
         expect(nanoseconds(facts["duration"] ?? "")).toBe(last - span.start);
         expect(fields["Fields at its end"]).toBeUndefined();
       } else {
@@ -159,7 +160,7 @@ describe("a program that was killed", () => {
     await page.keys("0");
     expect(await page.listed()).toBe(events.length);
     const { x, y, width } = await page.place("overview");
-    const last = Number((events.at(-1)?.timeNs ?? 0n) - start);
+    const last = Number(traceEnd(place.output) - start);
     const times = events.map(({ timeNs }) => Number(timeNs - start));
     const within = (from: number, to: number): number =>
       times.filter((time) => time >= from && time < to).length;

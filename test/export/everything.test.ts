@@ -9,6 +9,7 @@ import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { openTraces } from "../../src/ctf/index.ts";
 import { type EmittedSpan, type Everything, exportTo, recordEverything } from "../support/exported.ts";
 import { Place } from "../support/place.ts";
+import { traceEnd } from "../support/trace-end.ts";
 import { readChrome } from "./readers/chrome.ts";
 import type { Drawn, DrawnSpan } from "./readers/drawn.ts";
 import {
@@ -173,10 +174,10 @@ describe("speedscope", () => {
   test("is what was emitted, cut where spans do not nest", async () => {
     const { bytes, stderr } = await exportTo(place, "speedscope");
     const { spans, profiles } = readSpeedscope(bytes);
-    const last = Math.max(...[...times.values()].map((time) => Number(time - begin())));
+    const last = traceEnd(place.output) - begin();
     const whole = emitted.spans.map((span) => expectedSpan(span, begin()));
     // The pieces of one span follow each other.
-    for (const { name, start, end = BigInt(last) } of whole) {
+    for (const { name, start, end = last } of whole) {
       let at = start;
       let piece: DrawnSpan | undefined;
       do {
@@ -199,7 +200,7 @@ describe("OTLP", () => {
     const found =
       encoding === "json" ? readJson<OtlpSpan>("traces", bytes) : readProto<OtlpSpan>("traces", bytes);
     expect(found).toHaveLength(emitted.spans.length + 1);
-    const last = [...times.values()].reduce((most, time) => (time > most ? time : most));
+    const last = traceEnd(place.output);
     const byId = new Map(found.map(({ item }) => [item.spanId, item]));
     const hex = (value: number): string => value.toString(16).padStart(8, "0");
     for (const span of emitted.spans) {

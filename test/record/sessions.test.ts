@@ -369,7 +369,10 @@ test("a snapshot's metadata ends with a whole declaration, though one is being w
     const output = join(place.dir, "snapshot");
     const { traceDir } = session.snapshot(output) ?? {};
     truncateSync(metadata, size);
-    expect(readFileSync(join(traceDir ?? "", "metadata"))).toEqual(readFileSync(metadata));
+    // But for how far each of them goes.
+    const text = (dir = ""): string =>
+      readFileSync(join(dir, "metadata"), "utf8").replace(/complete_until = [ 0-9]{20};/, "");
+    expect(text(traceDir)).toBe(text(session.traceDir));
     expect((await readTrace(output)).map(({ fields }) => fields["n"])).toEqual([5]);
   });
 });

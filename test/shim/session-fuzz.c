@@ -19,7 +19,7 @@
 
 int32_t bt_tell_flush(const char *path, char *error);
 int32_t bt_tell_finish(const char *path, char *error);
-int32_t bt_snapshot(const char *path, const char *dir, double out[5], char *error);
+int32_t bt_snapshot(const char *path, const char *dir, double out[6], char *error);
 
 /* The good session: two rings of this geometry. */
 #define SIZE 4096u
@@ -287,7 +287,7 @@ static void run_case(uint32_t number)
 {
 	static struct consumer c;
 	char error[512];
-	double out[5];
+	double out[6];
 	uint64_t size;
 
 	*fuzz.current = number;
