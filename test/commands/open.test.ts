@@ -21,6 +21,8 @@ setDefaultTimeout(120_000);
 
 const FOREST = join(import.meta.dirname, "programs/forest.ts");
 const EVENTS = 700;
+/** --failed in page/style.css, where it is light. */
+const FAILED: Colour = [0xcf, 0x20, 0x38];
 
 /** Nanoseconds, of a text such as `1.234 ms = 1,234,000 ns until the recording ended`. */
 function nanoseconds(text: string): number {
@@ -145,9 +147,10 @@ describe("a program that was killed", () => {
       const parent = around(span);
       if (parent !== undefined && met.includes(idOf(parent)))
         expect(met.indexOf(idOf(parent))).toBeLessThan(met.indexOf(text));
-      // What is met is what is drawn; a span that runs has stripes.
+      // What is met is what is drawn; a span that runs has stripes, one that failed a red edge.
       if (span.start > here - reach || (span.end ?? 0) < here + reach) continue;
-      expect(pixels.some((pixel) => isAlike(pixel, colours.get(span.name) ?? []))).toBe(true);
+      const drawn = [colours.get(span.name) ?? [], ...(span.failed === true ? [FAILED] : [])];
+      expect(pixels.some((pixel) => drawn.some((colour) => isAlike(pixel, colour)))).toBe(true);
     }
     // Where nothing is met there is only paper, below the heading of the process.
     const first = places.findIndex(({ met: text }) => isSpan(text));
