@@ -22,7 +22,15 @@ event { name = "app:op_end"; id = 1; stream_id = 0; fields := struct {
   u16 status;
   struct { u8 tries; } more;
 }; };
-event { name = "app:note"; id = 2; stream_id = 0; fields := struct { string text; }; };`;
+event { name = "app:note"; id = 2; stream_id = 0; fields := struct {
+  string text;
+  enum : u8 { A = 0, B = 1 } tag;
+  variant <tag> { u8 A; struct { u8 inner; } B; } either;
+  u8 list[2];
+}; };`;
+
+/** The bytes of a note. */
+const NOTE = Uint8Array.of(104, 105, 0, 1, 5, 6, 7);
 
 /** Of each operation: whether it failed, its level's number, its status. */
 const OPERATIONS = [
@@ -46,8 +54,10 @@ beforeAll(() => {
       },
     ];
   });
-  const note = { id: 2, time: 9_000_000n, body: (bits: Bits) => bits.bytes(Buffer.from("hi\0")) };
+  const note = { id: 2, time: 9_000_000n, body: (bits: Bits) => bits.bytes(NOTE) };
   writeTrace(join(place.dir, "trace"), { metadata: METADATA, one: packet([...events, note]) });
+  const onlyNotes = METADATA.replace(/event \{ name = "app:op_.*(?=event \{ name = "app:note")/s, "");
+  writeTrace(join(place.dir, "notes"), { metadata: onlyNotes, one: packet([note]) });
 });
 
 interface Bits {
@@ -139,8 +149,31 @@ describe("a field that no event has is told, with the nearest names,", () => {
       ["no event has a field stauts; did you mean status?", "no event has a field Path; did you mean path?"],
     ],
     ["more.tires == 1", ["no event has a field more.tires; did you mean more.tries?"]],
-    ["text == GET -e app:note", ["no event has a field GET; there are text, tid; texts stand in quotes"]],
-    ["path == 1 -e app:note", ["no event has a field path; there are text, tid; texts stand in quotes"]],
+    [
+      "text == GET -e app:note",
+      [
+        "no event has a field GET; there are text, tag, either, either.inner, list, tid; texts stand in quotes",
+      ],
+    ],
+    [
+      "path == 1 -e app:note",
+      [
+        "no event has a field path; there are text, tag, either, either.inner, list, tid; texts stand in quotes",
+      ],
+    ],
+    ["either.iner == 1", ["no event has a field either.iner; did you mean either.inner?"]],
+    [
+      "list.0 == 1 || either.inner == 1 || tid == 1 || list.length",
+      [
+        "no event has a field list.length; there are path, failed, level, status, more, more.tries and others; texts stand in quotes",
+      ],
+    ],
+    [
+      "timestamp_begin == 1",
+      [
+        "no event has a field timestamp_begin; there are path, failed, level, status, more, more.tries and others; texts stand in quotes",
+      ],
+    ],
     ["duration > 1ms", ["no event has a field duration: spans have it, in report and graph"]],
     ["pth == 1 -e nosuch", []],
   ])("print --where %p", async (text, lines) => {
@@ -164,6 +197,18 @@ describe("a field that no event has is told, with the nearest names,", () => {
       expect((await cli(place, ["report", "trace", "--by", by])).stderr).toBe("");
     },
   );
+
+  test("hist asks the events of its names; diff both traces", async () => {
+    for (const names of [["app:op"], ["app:op_begin", "app:op_end"]]) {
+      const { stderr } = await cli(place, ["hist", "trace", ...names, "-w", 'text == "x"']);
+      expect(told(stderr)[0]).toStartWith("buntrace: no event has a field text; there are path, ");
+    }
+    const both = await cli(place, ["diff", "trace", "notes", "-w", "path == text"]);
+    expect([both.stderr, both.status]).toEqual(["", 0]);
+    expect(told((await cli(place, ["diff", "notes", "trace", "-w", "pth == text"])).stderr)).toEqual([
+      "buntrace: no event has a field pth; did you mean path?",
+    ]);
+  });
 
   test("hist --by", async () => {
     const { stderr, status } = await cli(place, [
@@ -199,7 +244,7 @@ test.each([
 });
 
 test("lost packets are told, and that nobody counted their events", async () => {
-  const note = (time: bigint) => ({ id: 2, time, body: (bits: Bits) => bits.bytes(Buffer.from("hi\0")) });
+  const note = (time: bigint) => ({ id: 2, time, body: (bits: Bits) => bits.bytes(NOTE) });
   const files = [0n, 3n, 5n].map((sequence) =>
     packet([note(sequence * 1000n), note(sequence * 1000n + 1n)], { sequence }),
   );
