@@ -148,6 +148,7 @@ describe("a field that no event has is told, with the nearest names,", () => {
       'stauts == 1 || Path == ""',
       ["no event has a field stauts; did you mean status?", "no event has a field Path; did you mean path?"],
     ],
+    ["ptah == 1", ["no event has a field ptah; did you mean path?"]],
     ["more.tires == 1", ["no event has a field more.tires; did you mean more.tries?"]],
     [
       "text == GET -e app:note",
