@@ -33,6 +33,38 @@ const KINDS: Readonly<Record<string, number>> = {
   sqlite: SPAN_KIND.client,
 };
 
+/** Fields of the same spans that OpenTelemetry's semantic conventions have names for. */
+const CONVENTIONS: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(
+  Object.entries({
+    http_server: {
+      method: "http.request.method",
+      path: "url.path",
+      route: "http.route",
+      status: "http.response.status_code",
+    },
+    http_client: {
+      method: "http.request.method",
+      url: "url.full",
+      status: "http.response.status_code",
+    },
+    sqlite: { sql: "db.query.text" },
+  }).map(([provider, names]) => [provider, new Map(Object.entries(names))]),
+);
+
+/** A span's fields by those names; what is not known (a route, the status of what got none) is left out, as they ask. */
+function namedFields(span: Span): Fields {
+  const fields = spanArguments(span);
+  const names = CONVENTIONS.get(categoryOf(span.name));
+  if (names === undefined) return fields;
+  const named: Fields = {};
+  for (const [name, value] of Object.entries(fields)) {
+    const convention = names.get(name);
+    if (convention === undefined) named[name] = value;
+    else if (value !== "" && value !== 0) named[convention] = value;
+  }
+  return named;
+}
+
 /** Who a span is. */
 export interface SpanIds {
   readonly traceId: string;
@@ -60,7 +92,7 @@ export function spanMessage(
     kind: KINDS[categoryOf(span.name)] ?? SPAN_KIND.internal,
     startTimeUnixNano: String(start),
     endTimeUnixNano: String(end),
-    attributes: attributesOf({ ...threadFields(thread), ...spanArguments(span), ...how }),
+    attributes: attributesOf({ ...threadFields(thread), ...namedFields(span), ...how }),
     status: span.failed ? { code: STATUS_ERROR } : {},
   };
 }

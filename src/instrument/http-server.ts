@@ -15,6 +15,7 @@ function define() {
       [
         ["method", "string"],
         ["path", "string"],
+        ["route", "string"],
       ],
       { end: [["status", "u16"]] },
     ),
@@ -45,11 +46,14 @@ export interface Handling {
   spans: number | undefined;
 }
 
-/** Begins a request's span and goes inside; undefined where it is not recorded. */
-export function begin(request: object, method: string, url: string): Handling | undefined {
+/**
+ * Begins a request's span and goes inside; undefined where it is not recorded.
+ * @param route the pattern that the path matched, as "/orders/:id"; "" where none is known.
+ */
+export function begin(request: object, method: string, url: string, route: string): Handling | undefined {
   const span = serverEvents().request;
   if (!span.enabled) return undefined;
-  return enter({ id: span.begin(method, pathOf(url)), request, span: 0, spans: undefined });
+  return enter({ id: span.begin(method, pathOf(url), route), request, span: 0, spans: undefined });
 }
 
 /**
@@ -72,7 +76,10 @@ export function leave(handling: Handling): void {
   spansAround().enterWith(handling.spans ?? 0);
 }
 
-/** Ends a request's span. */
+/** From this status on the server failed, by OpenTelemetry's conventions; below, the client did. */
+const FAILURES_FROM = 500;
+
+/** Ends a request's span: failed where the handler did, or answered that the server did. */
 export function end({ id }: Handling, failed: boolean, status: number): void {
-  serverEvents().request.end(id, failed, status);
+  serverEvents().request.end(id, failed || status >= FAILURES_FROM, status);
 }

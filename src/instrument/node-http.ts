@@ -52,7 +52,7 @@ const aroundEmit: Around<Handling> = {
     response.once("close", () => {
       if (handling) end(handling, !response.writableFinished, response.statusCode);
     });
-    handling = begin(request, request.method, request.url);
+    handling = begin(request, request.method, request.url, "");
     return handling;
   },
   left: (handling) => leave(handling),

@@ -57,26 +57,29 @@ class Handlers {
   /** Requests that the server's `error` handler will answer; undefined while it has none. */
   failures: Failures<Handling> | undefined;
 
-  readonly around: Around<Handling> = {
-    before: (_, [request]) =>
-      request instanceof Request ? begin(request, request.method, request.url) : undefined,
-    left: (handling, threw) => {
-      leave(handling);
-      if (!threw) return;
-      if (this.failures) this.failures.threw(handling);
-      else end(handling, true, FAILED_STATUS);
-    },
-    returned: (handling, result) =>
-      settled(
-        result,
-        (value) => end(handling, false, statusOf(handling, value)),
-        (error) => {
-          serverEvents().error(handling.id, errorText(error));
-          if (this.failures) this.failures.rejected(handling, error);
-          else end(handling, true, FAILED_STATUS);
-        },
-      ),
-  };
+  /** @param route the pattern that the handler is for; "" for that of all other paths. */
+  around(route: string): Around<Handling> {
+    return {
+      before: (_, [request]) =>
+        request instanceof Request ? begin(request, request.method, request.url, route) : undefined,
+      left: (handling, threw) => {
+        leave(handling);
+        if (!threw) return;
+        if (this.failures) this.failures.threw(handling);
+        else end(handling, true, FAILED_STATUS);
+      },
+      returned: (handling, result) =>
+        settled(
+          result,
+          (value) => end(handling, false, statusOf(handling, value)),
+          (error) => {
+            serverEvents().error(handling.id, errorText(error));
+            if (this.failures) this.failures.rejected(handling, error);
+            else end(handling, true, FAILED_STATUS);
+          },
+        ),
+    };
+  }
 
   /** The request's span ends with the response that the `error` handler gives. */
   readonly aroundError: Around<Handling> = {
@@ -118,10 +121,10 @@ function tracedRoute(route: unknown, around: Around<Handling>): unknown {
   return Object.assign(Object.create(Object.getPrototypeOf(route)), Object.fromEntries(traced));
 }
 
-function tracedRoutes(routes: unknown, around: Around<Handling>): unknown {
+function tracedRoutes(routes: unknown, handlers: Handlers): unknown {
   if (typeof routes !== "object" || routes === null) return routes;
   return Object.fromEntries(
-    Object.entries(routes).map(([path, route]) => [path, tracedRoute(route, around)]),
+    Object.entries(routes).map(([path, route]) => [path, tracedRoute(route, handlers.around(path))]),
   );
 }
 
@@ -139,9 +142,9 @@ function tracedOptions(options: unknown): unknown {
       has: (_, name) => Reflect.has(options, name),
       get(_, name) {
         const value: unknown = Reflect.get(options, name);
-        if (name === "routes") return tracedRoutes(value, handlers.around);
+        if (name === "routes") return tracedRoutes(value, handlers);
         if (!isCallable(value)) return value;
-        if (name === "fetch") return wrapHandler(value, handlers.around);
+        if (name === "fetch") return wrapHandler(value, handlers.around(""));
         return name === "error" ? handlers.error(value) : value;
       },
     },

@@ -15,13 +15,18 @@ test("requests, a client that leaves, and what happens inside", async () => {
     ({ begin, end }) =>
       `${String(begin["method"])} ${String(begin["path"])} ${String(end["status"])}${end["failed"] === "true" ? " failed" : ""}`,
   );
-  expect(shown.slice(0, 3)).toEqual(["GET /plain 200", "POST /missing 404", "GET /own-storage 200"]);
-  expect(shown.slice(3, -1).toSorted()).toEqual(
+  expect(shown.slice(0, 4)).toEqual([
+    "GET /plain 200",
+    "POST /missing 404",
+    "GET /broken 500 failed",
+    "GET /own-storage 200",
+  ]);
+  expect(shown.slice(4, -1).toSorted()).toEqual(
     Array.from({ length: 20 }, (_, n) => `GET /n/${n} 200`).toSorted(),
   );
   expect(shown.at(-1)).toBe("GET /hang 200 failed");
   const works = spansOf(events, "test:work");
-  expect(works).toHaveLength(22);
+  expect(works).toHaveLength(23);
   for (let n = 1; n < 20; n++) {
     const own = works.filter(({ begin }) => begin["n"] === n);
     expect(own.map(({ parent }) => parent)).toEqual(

@@ -1,7 +1,11 @@
 /** Provider `http_server`: servers answer as untraced, and each request handled is a span. */
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
 
+import { openTraces } from "../../src/ctf/index.ts";
 import type { TraceEvent } from "../support/babeltrace.ts";
+import { Place } from "../support/place.ts";
+import { run } from "../support/run.ts";
 import { both, shown, type SpanRead, spansOf } from "./both.ts";
 
 setDefaultTimeout(120_000);
@@ -28,8 +32,10 @@ test("handlers, routes, errors, streams, reload, WebSockets", async () => {
     "GET /stream 200",
     "GET /generator 200",
     "GET /own-storage 200",
+    "GET /broken 500 failed",
     "GET /redirect 302",
     "GET /sync 200",
+    "GET /files/a/b 200",
     "GET /params/17 200",
     "POST /method 200",
     "DELETE /method 404",
@@ -66,6 +72,29 @@ test("handlers, routes, errors, streams, reload, WebSockets", async () => {
   ]);
   const failed = spansOf(events, "http_server:request").filter(({ end }) => end["failed"] === "true");
   for (const { fields } of errors) expect(failed.map(({ id }) => id)).toContain(Number(fields["span_id"]));
+});
+
+test("a request has the pattern that its path matched, and none where fetch has it", async () => {
+  await using place = new Place();
+  const program = join(import.meta.dirname, "programs/serve.ts");
+  await run(place, program, { session: { enable: ["http_server:*"] } });
+  // Not by babeltrace2, which may show an earlier text for an empty one (see support/compare.ts).
+  const begins = [...openTraces(place.output).events()]
+    .filter(({ name }) => name === "http_server:request_begin")
+    .map(
+      ({ fields }) =>
+        `${String(fields?.["method"])} ${String(fields?.["path"])}: ${String(fields?.["route"])}`,
+    );
+  for (const line of [
+    "GET /sync: /sync",
+    "GET /params/17: /params/:id",
+    "GET /files/a/b: /files/*",
+    "POST /method: /method",
+    "DELETE /method: ",
+    "GET /nowhere: ",
+    "GET /reloaded: ",
+  ])
+    expect(begins).toContain(line);
 });
 
 test("export default", async () => {

@@ -9,6 +9,8 @@ const user = new AsyncLocalStorage<string>();
 
 const closed = Promise.withResolvers<unknown>();
 
+const statuses: Readonly<Record<string, number>> = { "/missing": 404, "/broken": 500 };
+
 const server = http.createServer((request, response) => {
   const { pathname } = new URL(request.url ?? "", "http://host");
   if (pathname === "/hang") {
@@ -23,7 +25,7 @@ const server = http.createServer((request, response) => {
   setTimeout(
     () =>
       work.trace(() => {
-        response.writeHead(pathname.startsWith("/missing") ? 404 : 200, { "x-n": String(n) });
+        response.writeHead(statuses[pathname] ?? 200, { "x-n": String(n) });
         response.write("first ");
         response.end(`${request.method} ${pathname}`);
       }, n),
@@ -41,6 +43,7 @@ server.listen(0, "127.0.0.1", async () => {
   const base = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
   console.log(await ask(`${base}/plain?token=secret`));
   console.log(await ask(`${base}/missing`, { method: "POST", body: "body" }));
+  console.log(await ask(`${base}/broken`));
   console.log(await ask(`${base}/own-storage`));
   const numbers = Array.from({ length: 20 }, (_, n) => n);
   console.log(await Promise.all(numbers.map((n) => ask(`${base}/n/${n}`))));

@@ -67,6 +67,8 @@ const routes = {
       await Bun.sleep(1);
       return new Response(`${user.getStore()}`);
     }),
+  "/broken": () => new Response("broken", { status: 500 }),
+  "/files/*": () => new Response("a file"),
   "/redirect": () => Response.redirect("/sync"),
 };
 
@@ -84,7 +86,8 @@ async function plain(): Promise<void> {
       return new Response(`${error} ${error instanceof AskedTwice} ${arguments.length}`, { status: 503 });
     },
   });
-  for (const path of Object.keys(routes)) if (!path.includes(":")) await ask(server, path);
+  for (const path of Object.keys(routes)) if (!/[:*]/.test(path)) await ask(server, path);
+  await ask(server, "/files/a/b");
   await ask(server, "/params/17?secret=1");
   await ask(server, "/method", { method: "POST", body: "a body" });
   await ask(server, "/method", { method: "PUT" });

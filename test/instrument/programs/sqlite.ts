@@ -121,6 +121,10 @@ database.close();
 tried("closed", () => database.query("SELECT 4"));
 
 if (process.argv[2] === "uncaught") setTimeout(() => new Database(":memory:").run("SELEC 5"), 1);
+function inside(): string {
+  return `${new Database(":memory:").run("SELEC 5").changes}`;
+}
+if (process.argv[2] === "uncaught-inside") setTimeout(() => void inside(), 1);
 if (process.argv[2] === "uncaught-statement")
   setTimeout(() => new Database(":memory:").query("SELECT abs(-9223372036854775808)").all(), 1);
 if (process.argv[2] === "rejected") void (async () => new Database(":memory:").query("SELEC 6"))();
