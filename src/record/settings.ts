@@ -39,7 +39,7 @@ export interface SessionOptions {
   readonly maxSize?: number;
   /** What happens at `maxSize`: the stream's oldest events go, a twelfth or a sub-buffer at a time, or it takes no more. Default "drop-oldest". */
   readonly whenFull?: WhenFull;
-  /** Bytes after which the trace goes on in another directory, a chunk. Default: never. */
+  /** Bytes after which, or up to a sub-buffer before, the trace goes on in another directory, a chunk. Default: never. */
   readonly rotateSize?: number;
   /** Milliseconds after which the trace goes on in another chunk, if there is anything in this one. Default: never. */
   readonly rotatePeriod?: number;

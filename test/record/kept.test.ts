@@ -1,7 +1,8 @@
 /**
  * How much of a trace a stream's limit keeps, from the least that it may be upwards: at
  * any time never more than the limit, and, once something was dropped, eleven twelfths of
- * it less a packet, or 84 % where all packets are whole, whatever the limit is to their size.
+ * it less a packet, or 84 % where all packets are whole, whatever the limit is to their size. One case alone: -t
+ * with its name, and BUNTRACE_SEED.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { statSync } from "node:fs";
