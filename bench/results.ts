@@ -1,7 +1,7 @@
 /**
  * `bun bench/results.ts`: puts the tables of bench/out into bench/README.md, and makes the
- * picture of the main README, bench/cost.svg, from the comparison's. Figures are copied,
- * never typed.
+ * picture of the main README, bench/cost.svg, from the comparison's. Tables of benches
+ * that were not run stay, with their date. Figures are copied, never typed.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -65,17 +65,31 @@ ${rows.join("\n")}
 `;
 }
 
-const results = benches()
-  .map(read)
-  .filter((result) => result !== undefined);
-const sections = results.map(
-  ({ name, when, text }) => `### ${name.split("/").at(-1)}\n\n${when.slice(0, 10)}. ${text.trim()}\n`,
-);
 const readme = join(HERE, "README.md");
 const before = readFileSync(readme, "utf8");
 const [from, to] = [before.indexOf(BEGIN), before.indexOf(END)];
 if (from < 0 || to < from) throw new Error(`${readme} has no place for the results: ${BEGIN} ... ${END}`);
+
+/** A bench's heading. */
+function heading(name: string): string {
+  return `### ${name.split("/").at(-1)}\n`;
+}
+
+/** What the README has of a bench, from its heading to the next. */
+function standing(name: string): string | undefined {
+  const section = before
+    .slice(from + BEGIN.length, to)
+    .split(/^(?=### )/m)
+    .find((text) => text.startsWith(heading(name)));
+  return section === undefined ? undefined : `${section.trim()}\n`;
+}
+
+const sections = benches().flatMap((name) => {
+  const result = read(name);
+  const text = result && `${heading(name)}\n${result.when.slice(0, 10)}. ${result.text.trim()}\n`;
+  return text ?? standing(name) ?? [];
+});
 writeFileSync(readme, `${before.slice(0, from)}${BEGIN}\n\n${sections.join("\n")}\n${before.slice(to)}`);
 
-const comparison = results.find(({ name }) => name === "compare/compare");
+const comparison = read("compare/compare");
 if (comparison !== undefined) writeFileSync(join(HERE, "cost.svg"), picture(bars(comparison.text)));
