@@ -1,7 +1,8 @@
 /**
  * Provider `http_client`: calls of the global `fetch` as spans `request`, from the
- * call to the response's head or the failure. Called by the preload, in every traced
- * thread. `Bun.fetch` is another function, which cannot be replaced.
+ * call to the response's head or the failure: a status of 400 and more is a response,
+ * and no failure of the call. Called by the preload, in every traced thread.
+ * `Bun.fetch` is another function, which cannot be replaced.
  */
 import { provider } from "../record/tracepoint.ts";
 import { isPlainPromise } from "../record/span.ts";
