@@ -3,7 +3,8 @@
  * SQL (never the values bound to it) and `transaction`. Called by the preload, in
  * every traced thread.
  *
- * SQLite's messages name tables, columns and words of the SQL, but no bound values.
+ * SQLite's messages name tables, columns and words of the SQL; a few quote a value that
+ * is a language of its own (a JSON path, a full-text query).
  */
 import type { Statement } from "bun:sqlite";
 
