@@ -60,7 +60,7 @@ function namedFields(span: Span): Fields {
   for (const [name, value] of Object.entries(fields)) {
     const convention = names.get(name);
     if (convention === undefined) named[name] = value;
-    else if (value !== "" && value !== 0) named[convention] = value;
+    else if (value !== "(none)" && value !== 0) named[convention] = value;
   }
   return named;
 }

@@ -7,6 +7,9 @@ import { thread } from "../record/thread.ts";
 import { provider } from "../record/tracepoint.ts";
 import { pathOf } from "../record/text.ts";
 
+/** Where no pattern is known. Not empty: babeltrace2 2.0.4 shows an earlier event's text for an empty one. */
+export const NO_ROUTE = "(none)";
+
 function define() {
   const server = provider("http_server");
   return {
@@ -48,7 +51,7 @@ export interface Handling {
 
 /**
  * Begins a request's span and goes inside; undefined where it is not recorded.
- * @param route the pattern that the path matched, as "/orders/:id"; "" where none is known.
+ * @param route the pattern that the path matched, as "/orders/:id", or {@link NO_ROUTE}.
  */
 export function begin(request: object, method: string, url: string, route: string): Handling | undefined {
   const span = serverEvents().request;

@@ -4,7 +4,7 @@
  * was sent or the client is gone. Called by the preload, in every traced thread; does
  * nothing in a program that does not import these modules.
  */
-import { begin, end, type Handling, leave, serverEvents } from "./http-server.ts";
+import { begin, end, type Handling, leave, NO_ROUTE, serverEvents } from "./http-server.ts";
 import { whenImported } from "./when-imported.ts";
 import { type Around, wrap } from "./wrap.ts";
 
@@ -52,7 +52,7 @@ const aroundEmit: Around<Handling> = {
     response.once("close", () => {
       if (handling) end(handling, !response.writableFinished, response.statusCode);
     });
-    handling = begin(request, request.method, request.url, "");
+    handling = begin(request, request.method, request.url, NO_ROUTE);
     return handling;
   },
   left: (handling) => leave(handling),

@@ -7,7 +7,7 @@
  * that streams, and WebSocket messages.
  */
 import { isPlainPromise } from "../record/span.ts";
-import { begin, end, enter, type Handling, leave, serverEvents } from "./http-server.ts";
+import { begin, end, enter, type Handling, leave, NO_ROUTE, serverEvents } from "./http-server.ts";
 import { Failures } from "./serve-failures.ts";
 import { errorText } from "../record/text.ts";
 import { type Around, type Callable, isCallable, replace, wrap, wrapHandler } from "./wrap.ts";
@@ -57,7 +57,7 @@ class Handlers {
   /** Requests that the server's `error` handler will answer; undefined while it has none. */
   failures: Failures<Handling> | undefined;
 
-  /** @param route the pattern that the handler is for; "" for that of all other paths. */
+  /** @param route the pattern that the handler is for; NO_ROUTE for that of all other paths. */
   around(route: string): Around<Handling> {
     return {
       before: (_, [request]) =>
@@ -144,7 +144,7 @@ function tracedOptions(options: unknown): unknown {
         const value: unknown = Reflect.get(options, name);
         if (name === "routes") return tracedRoutes(value, handlers);
         if (!isCallable(value)) return value;
-        if (name === "fetch") return wrapHandler(value, handlers.around(""));
+        if (name === "fetch") return wrapHandler(value, handlers.around(NO_ROUTE));
         return name === "error" ? handlers.error(value) : value;
       },
     },

@@ -2,15 +2,12 @@
  * Provider `sqlite`: what runs in a bun:sqlite database, as spans `query` with the
  * SQL (never the values bound to it) and `transaction`. Called by the preload, in
  * every traced thread.
- *
- * SQLite's messages name tables, columns and words of the SQL; a few quote a value that
- * is a language of its own (a JSON path, a full-text query).
  */
 import type { Statement } from "bun:sqlite";
 
 import { provider } from "../record/tracepoint.ts";
 import { thread } from "../record/thread.ts";
-import { cut, errorText } from "../record/text.ts";
+import { cut } from "../record/text.ts";
 import { whenImported } from "./when-imported.ts";
 import {
   type Around,
@@ -34,22 +31,7 @@ function define() {
   return {
     query: sqlite.span("query", [["sql", "string"]], { end: [["rows", "u32"]] }),
     transaction: sqlite.span("transaction", [["kind", { enum: KINDS }]]),
-    error: sqlite.tracepoint(
-      "error",
-      [
-        ["span_id", "u32"],
-        ["error", "string"],
-      ],
-      { level: "error" },
-    ),
-    prepareFailed: sqlite.tracepoint(
-      "prepare_failed",
-      [
-        ["sql", "string"],
-        ["error", "string"],
-      ],
-      { level: "error" },
-    ),
+    prepareFailed: sqlite.tracepoint("prepare_failed", [["sql", "string"]], { level: "error" }),
   };
 }
 
@@ -81,13 +63,7 @@ function rowsOf(result: unknown): number {
   return "changes" in result && "lastInsertRowid" in result ? Number(result.changes) : 1;
 }
 
-/** The message of a query that failed. */
-function failed(id: number, error: unknown): void {
-  events().error(id, errorText(error));
-}
-
 const ends: Omit<Around<number>, "before"> = {
-  failed,
   left(id, threw) {
     left();
     if (threw) events().query.end(id, true);
@@ -120,7 +96,6 @@ const aroundDatabase: Around<number> = { ...ends, before: (_, [sql]) => beginIns
 
 const aroundRows: AroundRows<number> = {
   before: (self) => begin(sqlFor(self)),
-  failed,
   left: (id, threw, rows) => events().query.end(id, threw, rows),
 };
 
@@ -154,8 +129,9 @@ function adopt(statement: unknown, sql: string): void {
 
 const aroundPrepare: Around<string> = {
   before: (_, [sql]) => (typeof sql === "string" ? sql : undefined),
-  failed: (sql, error) => events().prepareFailed(cut(sql, MAX_SQL), errorText(error)),
-  left() {},
+  left(sql, threw) {
+    if (threw) events().prepareFailed(cut(sql, MAX_SQL));
+  },
   returned(sql, statement) {
     adopt(statement, sql);
     return statement;

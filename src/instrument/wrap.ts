@@ -16,14 +16,8 @@ export type Callable = (this: unknown, ...args: unknown[]) => unknown;
 export interface Around<T> {
   /** @returns a token for the calls below; undefined: this call is not traced. May change `args`. */
   before(self: unknown, args: unknown[]): T | undefined;
-  /** When the function is left. With what it threw is told to `failed` alone. */
+  /** When the function is left. With what it threw cannot be told: see {@link SOURCE}. */
   left(token: T, threw: boolean): void;
-  /**
-   * Before `left`: what was thrown. Where this is there the wrapper catches and throws
-   * again, and Bun's report of an error that nobody catches in a callback begins at the
-   * wrapper's caller: for functions of Bun's own alone, of which one inner line is missing then.
-   */
-  failed?(token: T, error: unknown): void;
   /** After `left`, where nothing was thrown. @returns what the caller gets. */
   returned(token: T, result: unknown): unknown;
 }
@@ -32,22 +26,19 @@ export interface Around<T> {
 export interface AroundRows<T> {
   /** At the first step. */
   before(self: unknown): T | undefined;
-  /** Before `left`, as in {@link Around}. */
-  failed(token: T, error: unknown): void;
   /** At the end, also an early one; `rows` were handed out. */
   left(token: T, threw: boolean, rows: number): void;
 }
 
 interface Wrappers {
   call<T>(original: Callable, around: Around<T>): Callable;
-  catching<T>(original: Callable, around: Around<T>): Callable;
   rows<T>(original: Callable, around: AroundRows<T>): Callable;
 }
 
 /**
- * Wrappers of one name: Bun shows a function by the name in its source. No `catch`
- * but where asked for: Bun reports an uncaught error with the place where it was
- * thrown last, and that would be here.
+ * Wrappers of one name: Bun shows a function by the name in its source. No `catch`:
+ * Bun reports an uncaught error with the place where it was thrown last, and that
+ * would be here.
  */
 const SOURCE = (name: string): string => `"use strict";
 const quietly = (run) => { try { return run(); } catch { return undefined; } };
@@ -60,19 +51,6 @@ return {
     finally { quietly(() => around.left(token, threw)); }
     try { return around.returned(token, result); } catch { return result; }
   } })[${name}],
-  catching: (original, around) => ({ ${name}(...args) {
-    const token = quietly(() => around.before(this, args));
-    if (token === undefined) return original.apply(this, args);
-    let result;
-    try { result = original.apply(this, args); }
-    catch (error) {
-      quietly(() => around.failed(token, error));
-      quietly(() => around.left(token, true));
-      throw error;
-    }
-    quietly(() => around.left(token, false));
-    try { return around.returned(token, result); } catch { return result; }
-  } })[${name}],
   rows(original, around) {
     function* walk(rows, self) {
       const token = quietly(() => around.before(self));
@@ -80,10 +58,6 @@ return {
       try {
         for (const row of rows) { count++; threw = false; yield row; threw = true; }
         threw = false;
-      }
-      catch (error) {
-        if (token !== undefined && threw) quietly(() => around.failed(token, error));
-        throw error;
       }
       finally { if (token !== undefined) quietly(() => around.left(token, threw, count)); }
     }
@@ -116,8 +90,7 @@ export function disguise(
 
 /** Wraps a function that programs see, but for its {@link disguise}. */
 export function wrapBare<T>(original: Callable, around: Around<T>): Callable {
-  const { call, catching } = wrappers(original);
-  return (around.failed ? catching : call)(original, around);
+  return wrappers(original).call(original, around);
 }
 
 /** Wraps a function that programs see. */
