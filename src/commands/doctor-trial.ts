@@ -1,8 +1,8 @@
 /**
  * What `buntrace doctor` records to try the machine: numbered events in bursts, and
  * SIGKILL right after the last one. A program of its own, traced by itself; its
- * arguments are the output and the session directory. What it says on stdout is a
- * {@link Trial}.
+ * arguments are the output, the session directory and how many events. What it says on
+ * stdout is a {@link Trial}.
  */
 import { writeSync } from "node:fs";
 
@@ -11,11 +11,6 @@ import { openSession, provider } from "../index.ts";
 
 /** Events of a burst: 8 bytes each, a ring of default size holds them all, whenever the consumer runs. */
 const BURST = 100_000;
-/** Bursts: enough for warm code, and for each page of the ring to have been used. */
-const BURSTS = 10;
-
-/** All events: their numbers go from 0 to this. */
-export const TRIAL_EVENTS = BURST * BURSTS;
 
 /** What a trial found out about itself. */
 export interface Trial {
@@ -34,17 +29,17 @@ if (import.meta.main) {
 }
 
 async function record(): Promise<never> {
-  const [output = "", sessionDir = ""] = process.argv.slice(2);
+  const [output = "", sessionDir = "", events = ""] = process.argv.slice(2);
   const session = await openSession({ output, sessionDir });
   const numbered = provider("doctor").tracepoint("numbered", [["number", "u32"]]);
   const bursts: number[] = [];
-  for (let from = 0; from < TRIAL_EVENTS; from += BURST) {
+  for (let from = 0; from < Number(events); from += BURST) {
     await session.flush();
     const start = Bun.nanoseconds();
     for (let number = from; number < from + BURST; number += 1) numbered(number);
     bursts.push((Bun.nanoseconds() - start) / BURST);
   }
-  const nanoseconds = bursts.toSorted((a, b) => a - b)[BURSTS >> 1] ?? 0;
+  const nanoseconds = bursts.toSorted((a, b) => a - b)[bursts.length >> 1] ?? 0;
   const trial: Trial = { nanoseconds, clock: session.info()?.clock ?? "cycles" };
   writeSync(1, `${JSON.stringify(trial)}\n`);
   process.kill(process.pid, "SIGKILL");

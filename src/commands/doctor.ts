@@ -11,7 +11,6 @@ import type { Command } from "commander";
 
 import { openTraces } from "../ctf/trace.ts";
 import { EXIT_ERROR } from "../errors.ts";
-import { isRunning } from "../record/process.ts";
 import { ensureSessionDir, findSessions } from "../record/session-dir.ts";
 import { HEADER_BYTES } from "../record/session-file.ts";
 import { DEFAULTS, defaultSessionDir } from "../record/settings.ts";
@@ -19,7 +18,11 @@ import { native } from "../record/thread.ts";
 import { bytesText, countText, many } from "../report/number-text.ts";
 import { Output } from "../report/output.ts";
 import { palette } from "../report/style.ts";
-import { type Trial, TRIAL_EVENTS } from "./doctor-trial.ts";
+import type { Trial } from "./doctor-trial.ts";
+import { sessionRow } from "./session-table.ts";
+
+/** Ten bursts of the trial: enough for warm code, and for each page of the ring to have been used. */
+const TRIAL_EVENTS = 1_000_000;
 
 /** How long the consumer may take to finish the trial, milliseconds. */
 const TRIAL_TIMEOUT_MS = 10_000;
@@ -128,9 +131,7 @@ function sessions(sessionDir: string): Found {
   if (threads === 0)
     return fail(`${room}; name another with --session-dir, or use a smaller --sub-buffer-size`);
   if (threads < WANTED_THREADS) return warn(`${room}; a smaller --sub-buffer-size makes room for more`);
-  const stale = findSessions(path).filter(
-    ({ info }) => !info.finished && !isRunning(info.pid, info.processStart),
-  );
+  const stale = findSessions(path).filter((session) => sessionRow(session)?.state === "stale");
   if (stale.length === 0) return ok(room);
   return warn(`${room}; ${many(stale.length, "recording")} left unfinished: buntrace recover`);
 }
@@ -175,7 +176,7 @@ async function tryOut(
   try {
     const output = join(dir, "trace");
     const program = join(import.meta.dirname, "doctor-trial.ts");
-    const child = Bun.spawn([process.execPath, program, output, sessionDir], {
+    const child = Bun.spawn([process.execPath, program, output, sessionDir, String(TRIAL_EVENTS)], {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
