@@ -1,10 +1,10 @@
 /**
  * What does a server pay? A Bun.serve application at saturation, on one core, with wrk
  * on another: requests a second and latencies, bare, with four buntrace events a request,
- * and with OpenTelemetry's SDK (two spans) and pino (four lines) in their place; and, more
- * exactly than two processes can be compared, what a request takes longer in one process
- * whose events are on and off in turn. `bun bench/server.ts`, or `--small` for a test;
- * `--rounds N`. Needs wrk and taskset; loopback only.
+ * and with OpenTelemetry's SDK (two spans) and pino (four lines) in their place. What
+ * buntrace adds is compared within one process, whose events are on and off in turn.
+ * `bun bench/server.ts`, or `--small` for a test; `--rounds N`. Needs wrk and taskset;
+ * loopback only.
  */
 import { mkdirSync } from "node:fs";
 import { cpus } from "node:os";
@@ -12,18 +12,15 @@ import { join } from "node:path";
 
 import { cellToRun, flag, machine, median, runCells, small, table, withTempDir } from "./support.ts";
 
-const ROUNDS = Number(flag("rounds") ?? (small ? 1 : 6));
-/** Seconds that bare and buntrace are under load, in a round: one and one, in turn. */
-const TURNS = small ? 1 : 7;
-/** The others only in every so manieth turn: their differences are large. */
+const ROUNDS = Number(flag("rounds") ?? (small ? 1 : 8));
+/** Pairs of a second with events and one without, in a round. */
+const PAIRS = small ? 1 : 12;
+/** The other programs only after every so manieth pair: their differences are large. */
 const SELDOM = 4;
 /** Seconds. JavaScriptCore's top tier comes after some hundred thousand calls. */
 const WARM_UP = small ? 0 : 3;
-const SELDOM_WARM_UP = small ? 0 : 1;
-/** Seconds under load in one process whose events are switched. */
-const SWITCHED = small ? 1 : 4;
 const CONNECTIONS = 16;
-const NAMES = ["bare", "buntrace", "pino", "OpenTelemetry SDK"];
+const OTHERS = ["bare", "pino", "OpenTelemetry SDK"] as const;
 const FIGURES = ["requests", "p50", "p99"] as const;
 const SERVER_CORE = 0;
 const CLIENT_CORE = cpus().length - 1;
@@ -37,7 +34,7 @@ function milliseconds(text: string, percentile: string): number {
   return Number(number) * (unit === "us" ? 0.001 : unit === "s" ? 1000 : 1);
 }
 
-async function wrk(port: string, seconds = 1): Promise<Seen> {
+async function wrk({ port }: Server, seconds = 1): Promise<Seen> {
   const url = `http://127.0.0.1:${port}/items/42`;
   const options = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "--latency", url];
   const child = Bun.spawn(["taskset", "-c", String(CLIENT_CORE), "wrk", ...options], { stdout: "pipe" });
@@ -51,8 +48,13 @@ async function wrk(port: string, seconds = 1): Promise<Seen> {
   };
 }
 
-/** A server of the application, warm. */
-async function start(name: string, dir: string): Promise<{ port: string; stop: () => Promise<number> }> {
+interface Server {
+  readonly port: string;
+  readonly stop: () => Promise<number>;
+}
+
+/** Starts a server of the application. */
+async function start(name: string, dir: string): Promise<Server> {
   const app = join(import.meta.dirname, "programs/server.ts");
   mkdirSync(dir);
   const server = Bun.spawn(["taskset", "-c", String(SERVER_CORE), process.execPath, app, name, dir], {
@@ -70,106 +72,92 @@ async function start(name: string, dir: string): Promise<{ port: string; stop: (
   return { port, stop };
 }
 
-/** Medians of a server's turns, and of their ratios to the bare one's, each of the same turn. */
-function summary(turns: ReadonlyMap<number, Seen>, bare: ReadonlyMap<number, Seen>): Record<string, number> {
+/** Switches a server's events. @returns the consumer's processor time so far, nanoseconds. */
+async function switchEvents({ port }: Server, state: "on" | "off"): Promise<number> {
+  return Number(await (await fetch(`http://127.0.0.1:${port}/events/${state}`)).text());
+}
+
+/** Medians of what was seen, and of its ratios to what it is compared with. */
+function summary(seen: readonly Seen[], compared: readonly Seen[]): Record<string, number> {
   const figures = FIGURES.flatMap((figure): [string, number][] => [
-    [figure, median([...turns.values()].map((seen) => seen[figure]))],
-    [
-      `${figure}_ratio`,
-      median([...turns].map(([turn, seen]) => seen[figure] / (bare.get(turn)?.[figure] ?? NaN))),
-    ],
+    [figure, median(seen.map((one) => one[figure]))],
+    [`${figure}_ratio`, median(seen.map((one, i) => one[figure] / compared[i]![figure]))],
   ]);
   return Object.fromEntries(figures);
 }
 
-/** A round: a fresh server of each, all idle but the one that is under load, in turn, and in the other order next. */
-async function round(): Promise<Record<string, Record<string, number>>> {
+/** A round: a fresh server of each program, all idle but the one that is under load. */
+async function round(): Promise<Record<string, unknown>> {
   return withTempDir(async (dir) => {
-    const servers = await Promise.all(NAMES.map((name, i) => start(name, join(dir, String(i)))));
-    const seen = NAMES.map(() => new Map<number, Seen>());
-    const often = [0, 1];
-    const all = NAMES.map((_name, i) => i);
+    const others = await Promise.all(OTHERS.map((name, i) => start(name, join(dir, String(i)))));
+    const traced = await start("buntrace", join(dir, "traced"));
+    const seen = OTHERS.map((): Seen[] => []);
+    const on: Seen[] = [];
+    const off: Seen[] = [];
+    const consumer: number[] = [];
     try {
-      for (const i of WARM_UP > 0 ? all : [])
-        await wrk(servers[i]!.port, often.includes(i) ? WARM_UP : SELDOM_WARM_UP);
-      for (let turn = 0; turn < TURNS; turn++) {
-        const order = turn % SELDOM === 0 ? all : often;
-        for (const i of turn % 2 === 0 ? order : order.toReversed())
-          seen[i]!.set(turn, await wrk(servers[i]!.port));
+      for (const server of WARM_UP > 0 ? [traced, ...others] : []) await wrk(server, WARM_UP);
+      for (let pair = 0; pair < PAIRS; pair++) {
+        for (const state of pair % 2 === 0 ? (["on", "off"] as const) : (["off", "on"] as const)) {
+          const before = await switchEvents(traced, state);
+          const one = await wrk(traced);
+          (state === "on" ? on : off).push(one);
+          if (state === "on") consumer.push(((await switchEvents(traced, "on")) - before) / one.requests);
+        }
+        if (pair % SELDOM === 0) for (const [i, server] of others.entries()) seen[i]!.push(await wrk(server));
       }
     } finally {
-      for (const { stop } of servers) await stop();
+      for (const { stop } of [traced, ...others]) await stop();
     }
-    return Object.fromEntries(seen.map((turns, i) => [NAMES[i]!, summary(turns, seen[0]!)]));
+    const rows = OTHERS.map((name, i) => [name, summary(seen[i]!, seen[0]!)] as const);
+    return {
+      ...Object.fromEntries(rows),
+      off: summary(off, off),
+      buntrace: summary(on, off),
+      consumer: median(consumer),
+    };
   });
 }
 
-/** One server whose events are on and off in turn: nanoseconds a request. */
-async function switched(): Promise<Record<string, number>> {
-  return withTempDir(async (dir) => {
-    const { port, stop } = await start("switched", join(dir, "0"));
-    const times = async (): Promise<Record<string, number>> =>
-      (await fetch(`http://127.0.0.1:${port}/times`)).json() as Promise<Record<string, number>>;
-    try {
-      if (WARM_UP > 0) await wrk(port, WARM_UP);
-      await times();
-      await wrk(port, SWITCHED);
-      const { off = NaN, on = NaN, consumer = NaN } = await times();
-      return { off, events: on - off, consumer };
-    } finally {
-      await stop();
-    }
-  });
-}
-
-const cell = cellToRun();
-if (cell !== undefined) console.log(JSON.stringify(await (cell === "round" ? round() : switched())));
+if (cellToRun() !== undefined) console.log(JSON.stringify(await round()));
 else {
   for (const tool of ["wrk", "taskset"])
     if (Bun.which(tool) === null) throw new Error(`${tool} is missing: apt-get install wrk util-linux`);
-  const results = await runCells(import.meta.path, ["round", "switched"], ROUNDS);
+  const results = await runCells(import.meta.path, ["round"], ROUNDS);
   const percent = (ratio: number): string => `${ratio < 1 ? "" : "+"}${((ratio - 1) * 100).toFixed(1)}`;
-  /** Over the bare one, with the rounds' least and most. */
+  /** More than what it is compared with, and the rounds' least and most. */
   const more = (name: string, figure: string): string => {
     const ratio = `round.${name}.${figure}_ratio`;
     const [least, most] = results.range(ratio);
-    return name === "bare" ? "" : `${percent(results.of(ratio))} % (${percent(least)} to ${percent(most)})`;
+    return `${percent(results.of(ratio))} % (${percent(least)} to ${percent(most)})`;
   };
+  const row = (title: string, name: string, compared: boolean): string[] => [
+    title,
+    results.of(`round.${name}.requests`).toFixed(0),
+    compared ? more(name, "requests") : "",
+    results.of(`round.${name}.p50`).toFixed(3),
+    compared ? more(name, "p50") : "",
+    results.of(`round.${name}.p99`).toFixed(3),
+    compared ? more(name, "p99") : "",
+  ];
   console.log(
-    `${machine()}; medians of ${ROUNDS} rounds of fresh processes, in brackets the rounds' least and most; ${TURNS} turns of 1 s each, ${CONNECTIONS} connections\n`,
+    `${machine()}; medians of ${ROUNDS} rounds of fresh processes, in brackets the rounds' least and most; turns of 1 s each, ${CONNECTIONS} connections\n`,
   );
   console.log(
     table(
       ["server on one core", "requests/s", "", "p50, ms", "", "p99, ms", ""],
-      NAMES.map((name) => [
-        name,
-        results.of(`round.${name}.requests`).toFixed(0),
-        more(name, "requests"),
-        results.of(`round.${name}.p50`).toFixed(3),
-        more(name, "p50"),
-        results.of(`round.${name}.p99`).toFixed(3),
-        more(name, "p99"),
-      ]),
-    ),
-  );
-  const off = results.of("switched.off");
-  const row = (name: string, ns: number, [least, most]: readonly [number, number]): string[] => [
-    name,
-    `${ns.toFixed(0)} (${least.toFixed(0)} to ${most.toFixed(0)})`,
-    `${((ns / off) * 100).toFixed(2)} %`,
-  ];
-  console.log(
-    table(
-      ["one process, events on and off in turn", "ns a request", ""],
       [
-        row("a request without events", off, results.range("switched.off")),
-        row("its four events", results.of("switched.events"), results.range("switched.events")),
-        row(
-          "the consumer's processor time",
-          results.of("switched.consumer"),
-          results.range("switched.consumer"),
-        ),
+        row("buntrace, its events off", "off", false),
+        row("the same process, four events a request", "buntrace", true),
+        row("bare", "bare", false),
+        row("pino, four lines a request", "pino", true),
+        row("OpenTelemetry SDK, two spans a request", "OpenTelemetry SDK", true),
       ],
     ),
+  );
+  const request = 1e9 / results.of("round.buntrace.requests");
+  const consumer = results.of("round.consumer");
+  console.log(
+    `The consumer takes ${consumer.toFixed(0)} ns of a request's ${request.toFixed(0)}: ${((consumer / request) * 100).toFixed(1)} %, which are in the figures above.`,
   );
 }

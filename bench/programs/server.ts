@@ -1,15 +1,16 @@
 /**
  * The application of bench/server.ts: looks an item up in SQLite and answers with JSON;
- * four events a request, or two spans, or four log lines, as its argument says; as
- * "switched" it has its events on and off in turn, and tells at /times what requests took.
- * Prints its port. Runs until it is killed.
+ * four events a request, or two spans, or four log lines, as its argument says. Prints
+ * its port. /events/on and /events/off switch buntrace's events, and tell the consumer's
+ * processor time so far, in nanoseconds. Runs until it is killed.
  */
 import { Database } from "bun:sqlite";
-import { writeSync, openSync } from "node:fs";
+import { openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 import { openSession, provider } from "../../src/index.ts";
-import { switchedTimes, turn } from "./switched.ts";
+import { readHeader } from "../../src/record/session-file.ts";
+import { thread } from "../../src/record/thread.ts";
 
 /** What a request and its query are told to; the id ties ends to begins. */
 interface Observer {
@@ -104,7 +105,6 @@ async function openTelemetry(dir: string): Promise<Observer> {
 const observers: Readonly<Record<string, (dir: string) => Promise<Observer> | Observer>> = {
   bare: () => ({ requestBegin: nothing, queryBegin: nothing, queryEnd: nothing, requestEnd: nothing }),
   buntrace,
-  switched: buntrace,
   pino: pinoWorker,
   "OpenTelemetry SDK": openTelemetry,
 };
@@ -134,18 +134,23 @@ function item({ params, url }: Bun.BunRequest<"/items/:id">): Response {
   return response;
 }
 
+/** Processor time of the consumer so far; 0 where there is none. */
+function consumerNs(): number {
+  const { session } = thread as { session?: { header: Buffer } };
+  const pid = session === undefined ? 0 : readHeader(session.header).consumerPid;
+  return pid === 0 ? 0 : Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]);
+}
+
 const server = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",
   routes: {
-    "/items/:id":
-      name === "switched"
-        ? (request) => {
-            turn();
-            return item(request);
-          }
-        : item,
-    "/times": () => Response.json(switchedTimes()),
+    "/items/:id": item,
+    "/events/:state": ({ params }) => {
+      // What `buntrace enable` and `disable` do from outside.
+      thread.attached?.emitter.enabled.fill(params.state === "on" ? 1 : 0);
+      return Response.json(consumerNs());
+    },
   },
 });
 console.log(server.port);
