@@ -106,7 +106,7 @@ static inline uint64_t bt_frequency(const struct bt_session *s, struct bt_clock_
 /* Room for bt_clock_text. */
 #define BT_CLOCK_TEXT_SIZE 192
 
-/* The numbers of the metadata's clock block and the first of its env block, of fixed
+/* The numbers of the metadata's clock block and the first two of its env block, of fixed
  * width: written when the session opens, and over themselves as the frequency gets to
  * be known better and the trace longer. The offset is that of the session's zero from
  * 1970. Returns the length. */
@@ -115,10 +115,10 @@ static inline int bt_clock_text(char *text, const struct bt_session *s, uint64_t
 	__extension__ unsigned __int128 fraction = s->base_realtime_ns % 1000000000u;
 
 	return snprintf(text, BT_CLOCK_TEXT_SIZE,
-			"freq = %20llu;\n\toffset_s = %20llu;\n\toffset = %20llu;" BT_AFTER_CLOCK "%20llu;",
+			"freq = %20llu;\n\toffset_s = %20llu;\n\toffset = %20llu;" BT_AFTER_CLOCK "%20llu;\n\tkilled_by = %2u;",
 			(unsigned long long)frequency, (unsigned long long)(s->base_realtime_ns / 1000000000u),
 			(unsigned long long)(fraction * frequency / 1000000000u),
-			(unsigned long long)atomic_load(&s->complete_until));
+			(unsigned long long)atomic_load(&s->complete_until), (unsigned)atomic_load(&s->killed_by) & 0x3f);
 }
 
 #endif

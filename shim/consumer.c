@@ -270,6 +270,9 @@ static int finish(struct consumer *c, uint64_t ended)
 	} while (waits && error == 0 && now_ns() < deadline);
 	if (error == 0 && ended > 0)
 		atomic_store(&s->complete_until, ended);
+	/* Served to its end, it is surely our process's descriptor. */
+	if (gone && ended > 0)
+		atomic_store(&s->killed_by, killed_by(c));
 	refine_clock(c);
 	give_back_all(c);
 	return error;

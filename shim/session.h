@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 #define BT_MAGIC "BUNTRACE"
-#define BT_VERSION 4u
+#define BT_VERSION 5u
 
 /* Geometry. A page holds 64 descriptors beside the counters; 256 rings bound
  * the address space a hostile file can ask a reader to map. */
@@ -161,6 +161,7 @@ struct bt_session {
 	/* What happened before this time of the trace has been written, or is in no ring: a
 	 * thread that hangs has no later event, and yet was there. 0: not known. */
 	_Atomic uint64_t complete_until;
+	_Atomic uint32_t killed_by; /* the signal that ended the app; 0: none did, or it is not known */
 };
 
 /* One declared event type. Written by the app with pwrite, not through the
@@ -290,6 +291,7 @@ BT_OFFSET(bt_session, dropped, 3504);
 BT_OFFSET(bt_session, chunks_current, 3512);
 BT_OFFSET(bt_session, chunks, 3520);
 BT_OFFSET(bt_session, complete_until, 3664);
+BT_OFFSET(bt_session, killed_by, 3672);
 BT_OFFSET(bt_ring, state, 0);
 BT_OFFSET(bt_ring, tid, 4);
 BT_OFFSET(bt_ring, published, 64);

@@ -8,7 +8,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 
 #include "consumer.h"
 #include "process.h"
@@ -16,6 +18,13 @@
 /* Without pidfd (Linux before 5.3, or a filter that forbids it) the traced
  * process is looked up this often. */
 #define DEATH_POLL_NS (100 * MS)
+
+/* How the process ended, of PIDFD_GET_INFO. */
+#define PIDFD_EXIT (1u << 3)
+
+/* A parent takes microseconds to wait for its child; one that never does must not hold
+ * us up for long. */
+#define REAP_MS 100
 
 /* Whether the process is gone, by /proc: absent, a zombie, or another process
  * that got its id. */
@@ -36,6 +45,24 @@ static int open_process(const struct bt_session *s)
 		return (int)syscall(SYS_pidfd_open, s->pid, 0);
 #endif
 	return -1;
+}
+
+/* The signal that killed the process, which is gone; 0: none did, or it is not known:
+ * Linux tells since 6.15 (PIDFD_GET_INFO of linux/pidfd.h, older headers of which do not
+ * have it), and only once its parent has waited for it. */
+static uint32_t killed_by(const struct consumer *c)
+{
+	struct {
+		uint64_t mask, cgroup;
+		uint32_t ids[11];
+		int32_t wait_status;
+	} info = { .mask = PIDFD_EXIT };
+	struct pollfd reaped = { c->process, 0, 0 }; /* says POLLHUP unasked */
+
+	if (c->process < 0 || poll(&reaped, 1, REAP_MS) <= 0 ||
+	    ioctl(c->process, _IOWR(0xff, 11, info), &info) != 0 || (info.mask & PIDFD_EXIT) == 0)
+		return 0;
+	return (uint32_t)WTERMSIG(info.wait_status); /* 0: it has exited */
 }
 
 /* Whether any ring has a closed sub-buffer to write. */

@@ -1,7 +1,7 @@
 // `buntrace info`: what a trace is, its clock, threads, event types with counts, size and losses, as text or JSON. Reads the
 // whole trace once, without its fields. Runs in the command's process.
 import type { Command } from "commander";
-import { completeUntil } from "../ctf/complete-until.ts";
+import { completeUntil, killedBy } from "../ctf/trace-end.ts";
 import type { Fields } from "../ctf/objects.ts";
 import type { Stream } from "../ctf/stream.ts";
 import { openTraces, type Trace, type TraceSet } from "../ctf/trace.ts";
@@ -165,7 +165,7 @@ function textOf({ trace, streams, events, unused }: TraceInfo, { utc = false }: 
   line("trace", path);
   if (traceClass.uuid !== undefined) line("uuid", traceClass.uuid);
   const environment = [...traceClass.environment]
-    .filter(([name]) => name !== "complete_until")
+    .filter(([name]) => name !== "complete_until" && name !== "killed_by")
     .map(([name, value]) => `${name}=${value}`)
     .join(" ");
   if (environment !== "") line("from", environment);
@@ -177,6 +177,8 @@ function textOf({ trace, streams, events, unused }: TraceInfo, { utc = false }: 
     if (until !== undefined && until > last)
       line("complete", `until ${durationText(Number(until - last))} after the last event`);
   }
+  const signal = killedBy(traceClass);
+  if (signal !== undefined) line("killed", `by ${signal}`);
   const seconds = first === undefined || last === undefined ? 0 : Number(last - first) / 1e9;
   line(
     "events",
@@ -236,6 +238,7 @@ function jsonOf({ trace, streams, events, unused }: TraceInfo): Readonly<Record<
     ),
     begin: first === undefined ? undefined : epochText(first),
     end: last === undefined ? undefined : epochText(last),
+    killed_by: killedBy(traceClass),
     events: streams.reduce((sum, stream) => sum + stream.events, 0),
     streams: streams.map(({ name, classId, instance, context, ...counts }) => ({
       name,

@@ -147,10 +147,11 @@ async function record(program: string, args: string[], options: RecordOptions, s
   const totals = sessions.totals();
   if (output && totals.programs === 0) restoreOutput(output);
   // Not console.error, which paints terminals red.
-  const line = closingLine(totals, settings, unfinished, () => sessions.eventTypes());
+  const { signalCode } = child;
+  const signal = typeof signalCode === "number" ? `signal ${signalCode}` : (signalCode ?? undefined);
+  const line = closingLine(totals, settings, unfinished, () => sessions.eventTypes(), signal);
   process.stderr.write(`${line}\n`);
   sessions.remove();
-  const { signalCode } = child;
   if (signalCode !== null)
     native.steer.bt_die_by(typeof signalCode === "number" ? signalCode : constants.signals[signalCode]);
   process.exit(child.exitCode ?? EXIT_RECORDER_FAILED);

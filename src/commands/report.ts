@@ -8,7 +8,7 @@ import { noMatchText } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
-import { runningLines } from "../report/running.ts";
+import { killedLines, runningLines } from "../report/running.ts";
 import {
   type CounterStats,
   type EventStats,
@@ -111,6 +111,7 @@ function textLines(
     `${paths.join(", ")}: ${many(pass.events, "event")}` +
       (seconds > 0 ? ` in ${durationText(seconds * 1e9)}, ${rate(pass.events)} a second` : ""),
     ...lossLines(pass.losses, colours),
+    ...killedLines(pass.set, colours),
     ...runningLines(pass.set, stats.running, colours),
   ];
   if (spans.length > 0) lines.push("", ...spanTable(spans, by, rate, colours));

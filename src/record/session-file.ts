@@ -6,7 +6,7 @@
  */
 
 /** Version of the layout; a file of another version is refused. */
-export const SESSION_VERSION = 4;
+export const SESSION_VERSION = 5;
 /** What the file starts with. */
 export const MAGIC = "BUNTRACE";
 
@@ -78,6 +78,7 @@ export const SESSION_OFFSETS = {
   chunks_current: 3512,
   chunks: 3520,
   complete_until: 3664,
+  killed_by: 3672,
 } as const;
 
 /** Size of struct bt_chunks; the number of the chunk comes first. */

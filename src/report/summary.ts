@@ -27,12 +27,14 @@ const MAX_PROVIDERS = 8;
  * The line, without its newline.
  *
  * @param types reads the event types of the programs
+ * @param signal that ended the program which was started
  */
 export function closingLine(
   totals: Totals,
   asked: Asked,
   unfinished: Unfinished,
   types: () => readonly SessionEvent[],
+  signal: string | undefined,
 ): string {
   const { output } = asked;
   const overwriting = asked.mode === "overwrite";
@@ -43,6 +45,7 @@ export function closingLine(
     `buntrace: ${many(totals.events, "event")}, ${bytesText(totals.bytes)}, ${many(totals.streams, "stream")}, ` +
       `${countText(totals.lost)} lost${overwriting ? " or overwritten" : ""} -> ${path}`,
   ];
+  if (signal !== undefined) parts.push(`the program was killed by ${signal}`);
   if (totals.events === 0) parts.push(...unmatchedText(asked.enable ?? [], types()));
   if (totals.ringless > 0) parts.push("threads found no memory for a ring: try smaller --sub-buffer-size");
   else if (totals.lost > totals.dropped && !overwriting)

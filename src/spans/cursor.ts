@@ -1,6 +1,6 @@
 // Moves through a trace set's events, and ties begins and ends to spans on the way. Memory: the running spans, whatever the
 // trace's length. Called by src/report and src/export.
-import { completeUntil } from "../ctf/complete-until.ts";
+import { completeUntil } from "../ctf/trace-end.ts";
 import { type EventRecord, eventClassAt, eventRecord } from "../ctf/events.ts";
 import type { Fields } from "../ctf/objects.ts";
 import type { EventBatch, Loss, Stream, TimeRange } from "../ctf/stream.ts";

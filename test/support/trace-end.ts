@@ -2,7 +2,7 @@
  * The end of a recorded trace as the reader says it: for tests of what is made of
  * spans that run until then. Whether it is right is test/record/complete-until.test.ts.
  */
-import { completeUntil } from "../../src/ctf/complete-until.ts";
+import { completeUntil } from "../../src/ctf/trace-end.ts";
 import { openTraces } from "../../src/ctf/index.ts";
 
 /** Nanoseconds since 1970. @throws Error when the trace does not tell */
