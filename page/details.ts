@@ -206,7 +206,11 @@ export class Details {
     );
     this.#show(
       this.#heading("The last moment", "end"),
-      html("p", { class: "faint" }, `The recording ends at ${this.#moment(header.end)}.`),
+      html(
+        "p",
+        { class: "faint", id: "recording-end" },
+        `The recording ends at ${[this.#moment(header.end), ...header.killed].join(", ")}.`,
+      ),
       html(
         "h3",
         {},

@@ -4,11 +4,12 @@ import { type Command, InvalidArgumentError } from "commander";
 import { addFilterOptions, type FilterOptions, once } from "../report/filter.ts";
 import { type Histogram, PERCENTILES } from "../report/histogram.ts";
 import { jsonValue } from "../report/json.ts";
+import { killedTexts } from "../report/killed.ts";
 import { noMatchText } from "../report/no-match.ts";
 import { Output, OutputClosed } from "../report/output.ts";
 import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
-import { killedLines, runningLines } from "../report/running.ts";
+import { runningLines } from "../report/running.ts";
 import {
   type CounterStats,
   type EventStats,
@@ -111,7 +112,7 @@ function textLines(
     `${paths.join(", ")}: ${many(pass.events, "event")}` +
       (seconds > 0 ? ` in ${durationText(seconds * 1e9)}, ${rate(pass.events)} a second` : ""),
     ...lossLines(pass.losses, colours),
-    ...killedLines(pass.set, colours),
+    ...killedTexts(pass.set).map((text) => `${colours.warning.open}${text}${colours.warning.close}`),
     ...runningLines(pass.set, stats.running, colours),
   ];
   if (spans.length > 0) lines.push("", ...spanTable(spans, by, rate, colours));

@@ -93,6 +93,8 @@ export interface Header {
   /** Times of the first and of the last event. */
   readonly begin: number;
   readonly end: number;
+  /** Which programs a signal has killed, as texts. */
+  readonly killed: readonly string[];
   /** Events in the trace that passed the filter, and those shown one by one. */
   readonly events: number;
   readonly shown: number;

@@ -4,6 +4,7 @@
  */
 import type { TraceSet } from "../ctf/trace.ts";
 import type { EventFilter } from "../report/filter.ts";
+import { killedTexts } from "../report/killed.ts";
 import { countText, many } from "../report/number-text.ts";
 import { Progress } from "../report/progress.ts";
 import { type Choice, choose } from "./choice.ts";
@@ -58,6 +59,7 @@ export function prepare(set: TraceSet, filter: EventFilter, { title, utc, limit 
     utc,
     begin: found.begin,
     end: found.end,
+    killed: killedTexts(set).map((text) => text.toWellFormed()),
     events: found.total,
     shown: gatherer.shown,
     notes: notesOf(set, gatherer, choice, texts, found.total),

@@ -1,9 +1,6 @@
-// How a trace ended, as text: by which signal, and what the program was at. Called by the report command.
-import { basename } from "node:path";
-
+// The spans that were running when a trace ended, as text: what a program was at when it died. Called by the report command.
 import type { Fields, FieldValue } from "../ctf/objects.ts";
 import type { TraceSet } from "../ctf/trace.ts";
-import { killedBy } from "../ctf/trace-end.ts";
 import { recallBegin } from "../spans/index.ts";
 import { jsonValue } from "./json.ts";
 import { type RunningSpan, threadText } from "./stats.ts";
@@ -16,16 +13,6 @@ const MAX_SHOWN = 20;
 
 /** Characters of a field's value shown. */
 const MAX_VALUE = 60;
-
-/** Lines that tell which programs a signal has killed; of one trace alone there is no need to say which. */
-export function killedLines({ traces }: TraceSet, { warning }: Palette): string[] {
-  return traces.flatMap(({ path, traceClass }) => {
-    const signal = killedBy(traceClass);
-    if (signal === undefined) return [];
-    const which = traces.length > 1 ? `${lineText(basename(path))}: ` : "";
-    return [`${which}${warning.open}killed by ${signal}${warning.close}`];
-  });
-}
 
 /**
  * Lines that show running spans, each under the one that it runs in.

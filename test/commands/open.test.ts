@@ -295,6 +295,12 @@ describe("a program that was killed", () => {
     const expected = spans.filter(({ end }) => end === undefined).sort((a, b) => b.start - a.start);
     expect(await page.texts("#running b")).toEqual(expected.map(({ name }) => name));
     expect(await page.texts("#running .values")).toEqual(expected.map(({ own }) => `work = ${own}`));
+    // The trace says what its program died of where the kernel does: test/record/killed-by.test.ts.
+    const info: unknown = JSON.parse((await cli(place, ["info", "--json", place.output])).stdout);
+    const killed = /"killed_by":"(\w+)"/.exec(JSON.stringify(info))?.[1];
+    expect(await page.text("#recording-end")).toEndWith(
+      killed === undefined ? "." : `, killed by ${killed}.`,
+    );
     const last = await page.texts("[aria-label='The last events'] b");
     expect(last).toEqual(
       events
