@@ -22,9 +22,9 @@
 /* How the process ended, of PIDFD_GET_INFO. */
 #define PIDFD_EXIT (1u << 3)
 
-/* A parent takes microseconds to wait for its child; one that never does must not hold
- * us up for long. */
-#define REAP_MS 100
+/* A parent takes microseconds to wait for its child, or more on a busy machine. One that
+ * never does holds up no more than our own end: all is written by then. */
+#define REAP_MS 1000
 
 /* Whether the process is gone, by /proc: absent, a zombie, or another process
  * that got its id. */
