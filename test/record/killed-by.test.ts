@@ -87,7 +87,7 @@ test.each(UNTOLD)("no signal is told where %s", async (_what, then, env) => {
   expect(await told(place)).toEqual({ name: undefined, number: 0 });
 });
 
-test("a parent that does not wait for its child holds nothing up", async () => {
+test("a parent that does not wait for its child is not waited for", async () => {
   await using place = new Place();
   const source = programIn(place, "console.log(process.pid); for (;;);");
   // The shell becomes the parent of a program that it knows nothing of.
