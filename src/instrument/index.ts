@@ -5,6 +5,7 @@
  */
 import type { RecordSettings } from "../record/settings.ts";
 import { instrumentChildren } from "./children.ts";
+import { instrumentEventLoop } from "./event-loop.ts";
 import { instrumentFetch } from "./fetch.ts";
 import { instrumentNodeHttp } from "./node-http.ts";
 import { instrumentProcess } from "./process.ts";
@@ -18,6 +19,7 @@ export type Instrument = (preload: string, settings: RecordSettings | undefined)
 const instruments: readonly Instrument[] = [
   instrumentChildren,
   instrumentProcess,
+  instrumentEventLoop,
   instrumentWorkers,
   instrumentServe,
   instrumentNodeHttp,

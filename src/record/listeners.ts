@@ -1,7 +1,7 @@
 /**
  * Listens to events of `process` without being seen: a program that asks whether
  * anybody listens before it does, or removes all listeners, finds what it would find
- * untraced. Used by uncaught.ts and instrument/process.ts, in any
+ * untraced. Used by uncaught.ts and instruments, in any
  * thread: each has a `process` of its own.
  */
 type Callable = (this: unknown, ...args: unknown[]) => unknown;
