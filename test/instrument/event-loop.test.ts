@@ -124,7 +124,6 @@ test.each([
   [["*@warning"], 1],
   [["*@error"], 0],
   [["process:*"], 0],
-  [["*", "!event_loop:late"], 0],
 ])("enabled are %j: %d timers", async (enable, count) => {
   expect(await timers({ session: { enable } })).toBe(`timers: ${count}`);
 });
@@ -175,6 +174,11 @@ test("`bun test` with faked timers and clocks: none of them is ours, no delay is
   for (const event of events.filter(({ name }) => name === LATE))
     expect(number(event, "delay_ns")).toBeLessThan(Number(event.timeNs - first) + 100e6);
   expect(events.slice(faked, real).filter(({ name }) => name === LATE)).toEqual([]);
+  // What was due while the clock was faked says nothing about the time after.
+  for (const event of events.slice(real, blocked).filter(({ name }) => name === LATE))
+    expect(number(event, "delay_ns")).toBeLessThanOrEqual(
+      Number(event.timeNs - (events[real]?.timeNs ?? 0n)),
+    );
   const after = events.slice(blocked).find(({ name }) => name === LATE);
   expect(number(after, "delay_ns")).toBeGreaterThanOrEqual(300e6 - PERIOD_NS);
 });
