@@ -12,10 +12,10 @@ import { provider } from "../record/tracepoint.ts";
 /** How often the loop is looked at while the process works: what blocks it for this and {@link LATE_NS} is seen for sure. */
 const PERIOD_MS = 20;
 
-/** And while it does not: each look wakes a sleeping processor (80 us), and all may take 0.1 % of one. */
-const IDLE_PERIOD_MS = 100;
+/** And while it does not: a look that wakes a sleeping process takes 180 us, and all may take 0.1 % of a processor. */
+const IDLE_PERIOD_MS = 250;
 
-/** Part of a processor that makes a process a working one: some times what an idle Bun and the looks take. */
+/** Part of a processor that makes a process a working one: more than an idle Bun and the looks take. */
 const WORKING_SHARE = 0.02;
 
 /** The delay from which on it is told: timers of an idle loop are up to 2 ms late. */

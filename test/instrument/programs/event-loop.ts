@@ -37,7 +37,7 @@ const ways: Record<string, (ms: number) => unknown> = {
 };
 
 /** The loop's next rounds: whatever was due has its turn. */
-const rounds = (): Promise<void> => Bun.sleep(250);
+const rounds = (): Promise<void> => Bun.sleep(350);
 
 async function run(step: string): Promise<void> {
   const [way = "", ms = ""] = step.split(":");

@@ -11,7 +11,7 @@ function work(): void {
 }
 
 test("fakes", async () => {
-  await Bun.sleep(250);
+  await Bun.sleep(350);
   phase("faked");
   jest.useFakeTimers();
   jest.advanceTimersByTime(1_000_000);
@@ -24,8 +24,8 @@ test("fakes", async () => {
   }
   jest.useRealTimers();
   phase("real");
-  await Bun.sleep(250);
+  await Bun.sleep(600);
   phase("blocked");
-  Bun.sleepSync(300);
-  await Bun.sleep(250);
+  Bun.sleepSync(500);
+  await Bun.sleep(350);
 });
