@@ -1,5 +1,5 @@
-// `buntrace hist`: how long a span takes, or how long it is from one event to another, as a histogram. Runs in the command's
-// process.
+// `buntrace hist`: how long a span takes, how long it is from one event to another, or how long a field of an event says, as a
+// histogram. Runs in the command's process.
 import type { Command } from "commander";
 import { EXIT_USAGE, UserError } from "../errors.ts";
 import { addFilterOptions, fieldOf, type FilterOptions, globPattern, once } from "../report/filter.ts";
@@ -26,6 +26,7 @@ const DEFAULT_WIDTH = 80;
 
 interface HistOptions extends FilterOptions {
   readonly by?: string;
+  readonly field?: string;
   readonly json?: boolean;
 }
 
@@ -34,7 +35,7 @@ interface Measured {
   readonly histogram: Histogram;
   /** The sentence above the picture, up to the count. */
   readonly title: string;
-  /** What is counted: "span" or "pair". */
+  /** What is counted: "span", "pair" or "event". */
   readonly unit: string;
   /** What has no duration, in words; empty when there is nothing. */
   readonly rest: string;
@@ -46,13 +47,14 @@ export function histCommand(program: Command): void {
     .command("hist")
     .description("draw how long a span takes, or the time from one event to another")
     .argument("<trace>", "directory of traces")
-    .argument("<name>", "a span, or the first of two events; * and ? allowed")
+    .argument("<name>", "a span, or the first of two events, or one; * and ? allowed")
     .argument("[to]", "the second event: the next one on the same thread, or with the same field")
     .option(
       "--by <field>",
       "events belong together when this field is the same, on any thread",
       once("Choose one."),
     )
+    .option("--field <name>", "of one event, this field: nanoseconds", once("Choose one."))
     .option("--utc", "read times in UTC, not in the local zone")
     .option("--json", "print a JSON object a line: the sums, then the buckets");
   addFilterOptions(command).action(
@@ -75,9 +77,15 @@ export function hist(trace: string, name: string, to: string | undefined, option
         `or see a line for each in report --by ${options.by}`,
       EXIT_USAGE,
     );
+  if (to !== undefined && options.field !== undefined)
+    throw new UserError("--field is of one event: name no second one", EXIT_USAGE);
   const pass = new Pass(trace, options);
   const measured =
-    to === undefined ? measureSpans(pass, trace, name) : measurePairs(pass, trace, name, to, options.by);
+    to !== undefined
+      ? measurePairs(pass, trace, name, to, options.by)
+      : options.field !== undefined
+        ? measureField(pass, name, options.field)
+        : measureSpans(pass, trace, name);
   const status = pass.end();
   const { histogram } = measured;
   if (histogram.count === 0)
@@ -119,7 +127,7 @@ function measureSpans(pass: Pass, trace: string, name: string): Measured {
   if (timeless > 0) throw new UserError(`${trace}: the trace has no times`);
   if (histogram.count + running === 0) {
     const hint = isEvent
-      ? "it is an event: name a second one, to measure from one to the other"
+      ? "it is an event: name a second one, to measure from one to the other, or --field"
       : spanHint(others);
     throw new UserError(`no span ${name}; ${hint}`);
   }
@@ -204,6 +212,39 @@ function measurePairs(pass: Pass, trace: string, from: string, to: string, by: s
     ...(fieldless > 0 ? [`${countText(fieldless)} without the field`] : []),
   ];
   return { histogram, title: `${from} to ${to}`, unit: "pair", rest: rest.join(", ") };
+}
+
+/** Takes the field of each event that has a number there. */
+function measureField(pass: Pass, name: string, field: string): Measured {
+  const pattern = globPattern(name);
+  const asked = pass.asked("events", (one) => pattern.test(one));
+  tellUnknownFields(pass.filter.fields, asked);
+  const histogram = new Histogram();
+  let count = 0;
+  pass.eventsInTime(
+    (cursor) => {
+      if (!pattern.test(cursor.event.name)) return;
+      count += 1;
+      const value = fieldOf(cursor.record, field);
+      if (typeof value === "number" || typeof value === "bigint") histogram.add(Number(value));
+    },
+    [field],
+  );
+  if (count === 0)
+    throw new UserError(
+      `no event ${name}; ${spanEventsHint(name, pass.set) ?? "see which there are with: buntrace info"}`,
+    );
+  if (histogram.count === 0)
+    throw new UserError(
+      unknownByText(field, asked) ?? `--field ${field}: none of these events has a number there`,
+    );
+  const without = count - histogram.count;
+  return {
+    histogram,
+    title: `${name} ${field}`,
+    unit: "event",
+    rest: without === 0 ? "" : `${countText(without)} without such a number`,
+  };
 }
 
 function textLines(pass: Pass, { histogram, title, unit, rest }: Measured): string[] {

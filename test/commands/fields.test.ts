@@ -231,6 +231,47 @@ test("hist of one span says what to use instead of --by", async () => {
   expect(stderr).toContain("report --by path");
 });
 
+test("hist --field: the numbers of an event's field", async () => {
+  const numbers: number[] = OPERATIONS.map(([, , status]) => status);
+  const args = ["hist", "trace", "app:op_end", "--field", "status", "--json"];
+  const [summary, ...buckets] = (await cli(place, args)).stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(summary).toMatchObject({
+    of: "app:op_end status",
+    unit: "event",
+    count: numbers.length,
+    min_ns: Math.min(...numbers),
+    mean_ns: numbers.reduce((sum, one) => sum + one) / numbers.length,
+    max_ns: Math.max(...numbers),
+  });
+  const counted = buckets.map(({ from_ns: from, count }) => [from, count]);
+  expect(counted).toEqual([
+    [200, 2],
+    [302, 1],
+    [404, 1],
+    [500, 1],
+  ]);
+  const some = await cli(place, [...args, "-w", "status >= 400"]);
+  expect(JSON.parse(some.stdout.split("\n")[0] ?? "")).toMatchObject({ count: 2, min_ns: 404 });
+  // Of two kinds of events, one has no such field.
+  const mixed = await cli(place, ["hist", "trace", "app:op_*", "--field", "status"]);
+  expect(mixed.stdout).toContain("app:op_* status: 5 events, min 200 ns");
+  expect(mixed.stdout).toContain("not in it: 5 without such a number");
+});
+
+test.each([
+  [["app:op_end", "--field", "statos"], 1, "no event has a field statos; did you mean status?"],
+  [["app:op_begin", "--field", "path"], 1, "--field path: none of these events has a number there"],
+  [["app:nothing", "--field", "status"], 1, "no event app:nothing; see which there are"],
+  [["app:op_begin", "app:op_end", "--field", "status"], 2, "--field is of one event: name no second one"],
+])("hist %p: refused", async (args, status, message) => {
+  const ended = await cli(place, ["hist", "trace", ...args]);
+  expect([ended.status, ended.stdout]).toEqual([status, ""]);
+  expect(ended.stderr).toContain(message);
+});
+
 test.each([
   [["report", "trace", "--by", "path", "--by", "status"]],
   [["hist", "trace", "app:op_begin", "app:op_end", "--by", "path", "--by", "status"]],
