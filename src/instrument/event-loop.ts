@@ -40,6 +40,7 @@ function processorTime(): number {
   return (user + system) * 1000;
 }
 
+/** No error, but worth a look: `-e '*@warning'` has it. */
 const LEVEL = "warning";
 
 function defineLate() {
@@ -62,7 +63,7 @@ export function instrumentEventLoop(): void {
   const late = (): ReturnType<typeof defineLate> => (defined ??= defineLate());
   let periodMs = PERIOD_MS;
   let due = Infinity;
-  let usedBefore = 0;
+  let usedBefore = processorTime();
 
   /** Until the next look. Keeps no program alive. */
   function wait(): void {

@@ -1,7 +1,8 @@
 /**
  * Blocks its event loop, or its Worker's, as its arguments say, WAY:MS each, and tells each time in an
- * event of its own: `event-loop.ts [main|worker] WAY:MS ...`. The ways are below; `quiet` lets the loop run
- * and tells what delays it saw itself, `stdin` waits for a line. After the last it ends by itself.
+ * event of its own: `event-loop.ts [main|worker] WAY:MS ...`. The ways are below; before each the loop
+ * runs, but before `first`. `quiet` lets it run and tells what delays it saw itself, `stdin` waits for a
+ * line. After the last it ends by itself.
  */
 import { provider } from "../../../src/index.ts";
 
@@ -30,6 +31,7 @@ const ways: Record<string, (ms: number) => unknown> = {
     for (const end = Bun.nanoseconds() + ms * 1e6; until(end););
   },
   sleep: (ms) => Bun.sleepSync(ms),
+  first: (ms) => Bun.sleepSync(ms),
   child: (ms) => Bun.spawnSync(["sleep", String(ms / 1000)]),
   microtasks: async (ms) => {
     for (const end = Bun.nanoseconds() + ms * 1e6; until(end);) await undefined;
@@ -43,7 +45,7 @@ async function run(step: string): Promise<void> {
   const [way = "", ms = ""] = step.split(":");
   if (way === "quiet") return quiet(Number(ms));
   if (way === "stdin") return line();
-  await rounds();
+  if (way !== "first") await rounds();
   blocking(way);
   const [time, cpu] = [Bun.nanoseconds(), used()];
   if (way === "exit") ways["spin"]?.(Number(ms));
@@ -73,6 +75,7 @@ async function line(): Promise<void> {
 
 const [where, ...steps] = process.argv.slice(2);
 if (where === "worker" && Bun.isMainThread) {
+  ways["spin"]?.(400); // processor time that is not the Worker's
   const worker = new Worker(import.meta.url, { argv: ["main", ...steps] });
   worker.addEventListener("close", () => console.log("the Worker has ended"));
 } else {
