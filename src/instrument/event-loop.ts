@@ -63,7 +63,8 @@ export function instrumentEventLoop(): void {
   const late = (): ReturnType<typeof defineLate> => (defined ??= defineLate());
   let periodMs = PERIOD_MS;
   let due = Infinity;
-  let usedBefore = processorTime();
+  // The process has just started, or has run for long.
+  let usedBefore = Bun.isMainThread ? 0 : processorTime();
 
   /** Until the next look. Keeps no program alive. */
   function wait(): void {
