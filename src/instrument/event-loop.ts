@@ -79,12 +79,13 @@ export function instrumentEventLoop(): void {
     startTimer(look, periodMs).unref();
   }
 
-  /** Tells whether the look that is due comes late. @returns the processor time used since the one before. */
+  const isLate = (): boolean => nanoseconds() - due > LATE_NS && !clockIsFaked();
+
+  /** Tells of a look that is late. @returns the processor time used since the one before. */
   function tell(): number {
     const used = processorTime() - usedBefore;
     usedBefore += used;
-    const delay = nanoseconds() - due;
-    if (delay > LATE_NS && !clockIsFaked()) late()(delay, used);
+    if (isLate()) late()(nanoseconds() - due, used);
     return used;
   }
 
@@ -96,5 +97,7 @@ export function instrumentEventLoop(): void {
 
   wait();
   // What ran until the thread's end did not come back.
-  listenUnseen("exit", tell);
+  listenUnseen("exit", () => {
+    if (isLate()) tell();
+  });
 }
