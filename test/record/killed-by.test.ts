@@ -105,7 +105,13 @@ test("a parent that does not wait for its child is not waited for", async () => 
 
 test("record, info and report say it", async () => {
   await using place = new Place();
-  writeFileSync(join(place.dir, "app.ts"), 'process.kill(process.pid, "SIGKILL");');
+  // Once its consumer is there: of a program that was gone before it can tell nothing.
+  writeFileSync(
+    join(place.dir, "app.ts"),
+    `const { flush } = await (await import(${JSON.stringify(INDEX)})).openSession();
+    await flush();
+    process.kill(process.pid, "SIGKILL");`,
+  );
   const recorded = await cli(place, ["record", "app.ts"]);
   expect(recorded.stderr).toContain("the program was killed by SIGKILL");
   if (!TOLD) return;
