@@ -5,6 +5,7 @@
 // Generated code uses the names: `b` Uint8Array and `v` DataView of the same memory, `p` the position, `end` the limit,
 // `rt` the functions of runtime.ts, `clock` the clock's value. Positions count bytes (unit 8) when
 // every field of the stream class starts and ends on one where that cannot be known beforehand; bits (unit 1) otherwise.
+import { lowestBit, MAX_ALIGN, minimumBits, NotBytewise, REACH, roundUp, staticBits } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
 import type { References } from "./references.ts";
 import * as runtime from "./runtime.ts";
@@ -66,9 +67,6 @@ export interface WalkOptions {
   /** Whether fields that are clock values move the clock. */
   readonly clock: boolean;
 }
-
-/** Thrown when positions cannot be counted in bytes after all. */
-export class NotBytewise extends Error {}
 
 /** Generates one walk. Create it, call {@link walk} for one type after the other, and {@link compile} it. */
 export class Walk {
@@ -297,7 +295,7 @@ export class Walk {
     // A tag from behind the data's end would choose at random.
     this.#check();
     const before = { bits: this.#bits, aligned: this.#aligned };
-    let aligned = 32_768;
+    let aligned = MAX_ALIGN;
     let beyond = 0;
     sink?.beginVariant(type);
     type.options.forEach((option, index) => {
@@ -501,14 +499,8 @@ export class Walk {
   }
 }
 
-/** Bytes after the data's end that generated code may read; a load of eight may begin there. */
-export const REACH = runtime.SLACK - 16;
-
 // A plain object: the namespace of a module is looked up slowly.
 const RUNTIME = { ...runtime };
-
-/** Elements without any data that one event, or one packet's header, may have. */
-export const ELEMENT_BUDGET = 65_536;
 
 /** Code of the value as a number; integers beyond 2^53 lose their lowest bits. */
 export function numberCode(value: IntegerCode): string {
@@ -522,65 +514,9 @@ export function bigintCode(value: IntegerCode, signed: boolean): string {
   return value.form === "bigint" ? value.code : `BigInt(${value.code})`;
 }
 
-/** Bits of a type whose size is always the same, begun at its own alignment. */
-export function staticBits(type: FieldType): number | undefined {
-  switch (type.kind) {
-    case "integer":
-    case "float":
-      return type.size;
-    case "enum":
-      return type.integer.size;
-    case "struct": {
-      let bits = 0;
-      for (const member of type.members) {
-        const size = staticBits(member.type);
-        if (size === undefined) return undefined;
-        bits = roundUp(bits, alignmentOf(member.type)) + size;
-      }
-      return bits;
-    }
-    case "array": {
-      const size = staticBits(type.element);
-      if (size === undefined) return undefined;
-      if (type.length === 0) return 0;
-      return roundUp(size, alignmentOf(type.element)) * (type.length - 1) + size;
-    }
-    default:
-      return undefined;
-  }
-}
-
-/** The fewest bits that a field of a type takes, alignment aside. */
-export function minimumBits(type: FieldType): number {
-  switch (type.kind) {
-    case "string":
-      return 8;
-    case "struct":
-      return type.members.reduce((sum, member) => sum + minimumBits(member.type), 0);
-    case "variant":
-      return type.options.reduce((least, option) => Math.min(least, minimumBits(option.type)), Infinity);
-    case "array":
-      return type.length * minimumBits(type.element);
-    case "sequence":
-      return 0;
-    default:
-      return staticBits(type) ?? 0;
-  }
-}
-
 function rangeTest(name: string, first: bigint, last: bigint, suffix: string): string {
   if (first === last) return `${name} === ${first}${suffix}`;
   return `(${name} >= ${first}${suffix} && ${name} <= ${last}${suffix})`;
-}
-
-function roundUp(bits: number, align: number): number {
-  return Math.ceil(bits / align) * align;
-}
-
-function lowestBit(bits: number): number {
-  let bit = 1;
-  while (bits % (bit * 2) === 0 && bit < 32_768) bit *= 2;
-  return bit;
 }
 
 function unreachable(): never {

@@ -1,6 +1,7 @@
 // The generated decoders of one stream class: one function that scans the events of a packet (times, classes, places) and
 // one a class for each thing to be made of its fields. Generated when first needed, by stream.ts and the consumers.
-import { type IntegerCode, NotBytewise, type Sink, Walk } from "./codegen.ts";
+import { type IntegerCode, type Sink, Walk } from "./codegen.ts";
+import { NotBytewise } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
 import { type Fields, ObjectSink } from "./objects.ts";
 import { References } from "./references.ts";

@@ -1,8 +1,9 @@
 // Reads the heads of packets (header and context), and so finds where each packet of a file is and what it says of
 // itself. Called by stream.ts, one packet at a time, so that a file's length costs no memory.
-import { ELEMENT_BUDGET, NotBytewise, Walk } from "./codegen.ts";
+import { Walk } from "./codegen.ts";
 import { StreamDecoder } from "./decoder.ts";
 import { type Problem, problem, type TracePlace } from "./errors.ts";
+import { ELEMENT_BUDGET, NotBytewise } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
 import { type Fields, type FieldValue, ObjectSink } from "./objects.ts";
 import { References } from "./references.ts";

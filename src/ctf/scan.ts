@@ -1,8 +1,8 @@
 // The scan: finds the events of a packet (times, classes, places) and hands their fields to a consumer on its way, such as
 // columns.ts. Its code is WebAssembly, generated for a stream class and run in an arena; called by stream.ts.
 import { type Arena, MAX_PAGES } from "./arena.ts";
-import { ELEMENT_BUDGET, minimumBits, staticBits } from "./codegen.ts";
 import { type ScopeName, scopesOf, type StreamDecoder } from "./decoder.ts";
+import { ELEMENT_BUDGET, minimumBits, roundUp, staticBits } from "./layout.ts";
 import { childrenOf, eventIdFields } from "./meanings.ts";
 import { References } from "./references.ts";
 import {
@@ -417,7 +417,7 @@ class ScanCode {
     for (const type of scopes) {
       const size = staticBits(type);
       if (size === undefined) return undefined;
-      total = Math.ceil(total / type.align) * type.align + size;
+      total = roundUp(total, type.align) + size;
     }
     return total % unit === 0 && total / unit <= MAX_BODY_SIZE ? total / unit : undefined;
   }

@@ -1,6 +1,7 @@
 // Builds field types out of the syntax tree: looks names up in TSDL's static scopes (CTF 1.8.3 section 7.3.1), and checks
 // attributes. Called by resolve.ts. Every use of a named type gets its own copy, so that one type object is one field.
 import { CtfError } from "./errors.ts";
+import { MAX_ALIGN } from "./layout.ts";
 import type {
   Assignment,
   BodyEntry,
@@ -23,9 +24,6 @@ import {
 
 /** Types in one metadata text, copies included: structures that hold themselves twice, 40 times over, end here. */
 const MAX_TYPES = 500_000;
-
-/** Bits. Larger alignments serve no machine and would need windows of their size. */
-const MAX_ALIGN = 32_768n;
 
 /** Elements. Longer arrays than a packet can hold are refused when the type is built. */
 const MAX_ARRAY_LENGTH = 0x7fff_ffffn;

@@ -5,7 +5,7 @@
 // Positions count bytes (unit 8) when every field of the stream class starts and ends on one where that cannot be known
 // beforehand: they are addresses then. Otherwise they count bits (unit 1) from the begin of the data. Integers are 64 bits
 // wide in the code, whatever their fields are.
-import { minimumBits, NotBytewise, REACH, staticBits } from "./codegen.ts";
+import { lowestBit, MAX_ALIGN, minimumBits, NotBytewise, REACH, roundUp, staticBits } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
 import {
   alignmentOf,
@@ -348,7 +348,7 @@ export class WasmWalk {
     // A tag from behind the data's end would choose at random.
     this.#check();
     const before = { bits: this.#bits, aligned: this.#aligned };
-    let aligned = 32_768;
+    let aligned = MAX_ALIGN;
     let beyond = 0;
     sink?.beginVariant(type);
     const done = this.#code.block();
@@ -621,16 +621,6 @@ function rangeTest(value: Local, type: IntegerType, first: bigint, last: bigint)
   if (from === to) return i64.eq(get(value), i64.const(from));
   // Two's complement: what lies before the range lies far after it.
   return i64.leU(i64.sub(get(value), i64.const(from)), i64.const(to - from));
-}
-
-function roundUp(bits: number, align: number): number {
-  return Math.ceil(bits / align) * align;
-}
-
-function lowestBit(bits: number): number {
-  let bit = 1;
-  while (bits % (bit * 2) === 0 && bit < 32_768) bit *= 2;
-  return bit;
 }
 
 function unreachable(): never {
