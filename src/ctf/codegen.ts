@@ -9,6 +9,7 @@ import { lowestBit, MAX_ALIGN, minimumBits, NotBytewise, REACH, roundUp, staticB
 import { childrenOf } from "./meanings.ts";
 import type { References } from "./references.ts";
 import * as runtime from "./runtime.ts";
+import { FieldSink } from "./sink.ts";
 import {
   alignmentOf,
   type ArrayType,
@@ -17,7 +18,6 @@ import {
   type FloatType,
   type IntegerType,
   integerOf,
-  type Member,
   type SequenceType,
   type StringType,
   type StructType,
@@ -30,29 +30,8 @@ export type IntegerCode =
   | { readonly form: "halves"; readonly low: string; readonly high: string }
   | { readonly form: "bigint"; readonly code: string };
 
-/** Receives the fields of a walk in order, and generates the code that uses them, with the walk's `line`. */
-export interface Sink {
-  /** Whether to visit a member; others are passed over. */
-  wants(member: Member): boolean;
-  integer(type: IntegerType | EnumType, value: IntegerCode): void;
-  real(type: FloatType, code: string): void;
-  /** UTF-8 from byte `start` to before byte `end`; the codes are names or constants, and may be used more than once. */
-  text(type: StringType | ArrayType | SequenceType, start: string, end: string): void;
-  beginStruct(type: StructType): void;
-  beginMember(member: Member): void;
-  endMember(member: Member): void;
-  endStruct(type: StructType): void;
-  /** `length` is a name or a constant; `index` is the name of the loop's counter. */
-  beginArray(type: ArrayType | SequenceType, length: string, index: string): void;
-  /** Before each element; `index` is the name of its number. */
-  beginElement(index: string): void;
-  endElement(index: string): void;
-  endArray(type: ArrayType | SequenceType): void;
-  beginVariant(type: VariantType): void;
-  beginOption(option: Member): void;
-  endOption(option: Member): void;
-  endVariant(type: VariantType): void;
-}
+/** A sink of a walk: it adds code with the walk's `line`. Places and counts are names or constants. */
+export class Sink extends FieldSink<IntegerCode, string, string> {}
 
 /** How a walk behaves where its data is not as it must be, and what it keeps. */
 export interface WalkOptions {

@@ -18,7 +18,7 @@ import {
   type SequenceType,
   type StringType,
 } from "./types.ts";
-import { SCAN_STOP, type WasmSink } from "./walk.ts";
+import { SCAN_STOP, WasmSink } from "./walk.ts";
 import { type Code, f64, get, i32, i64, type Local } from "./wasm.ts";
 
 /** A field of all events of a group; rows count from 0 to before the group's length. */
@@ -279,7 +279,7 @@ class Table {
 
 /** Puts values into the arrays of columns. Arrays of numbers are kept one after the other; other arrays, and variants,
  * are decoded again when asked for. */
-class ColumnSink implements WasmSink {
+class ColumnSink extends WasmSink {
   readonly #frame: EventFrame;
   readonly #table: Table;
   readonly #row: Local;
@@ -296,6 +296,7 @@ class ColumnSink implements WasmSink {
     scope: ScopeName,
     wants: (name: string) => boolean,
   ) {
+    super();
     this.#frame = frame;
     this.#table = table;
     this.#row = row;
@@ -303,7 +304,7 @@ class ColumnSink implements WasmSink {
     this.#wants = wants;
   }
 
-  wants({ hidden, name, type }: Member): boolean {
+  override wants({ hidden, name, type }: Member): boolean {
     if (hidden) return false;
     if (type.kind === "struct") return true;
     if (!this.#wants([...this.#path, name].join("."))) return false;
@@ -315,7 +316,7 @@ class ColumnSink implements WasmSink {
     return false;
   }
 
-  integer(type: IntegerType | EnumType, value: Local): void {
+  override integer(type: IntegerType | EnumType, value: Local): void {
     const integer = integerOf(type);
     // Only where it is needed: unsigned integers of 64 bits are dearer to convert.
     const isWhole = integer?.signed === false && integer.size === 64;
@@ -330,27 +331,27 @@ class ColumnSink implements WasmSink {
     if (bigints > 0) code.add(i64.store(place(this.#row, 8), get(value), bigints));
   }
 
-  real(type: FloatType, value: Code): void {
+  override real(type: FloatType, value: Code): void {
     if (this.#element !== undefined) this.#putElement(value);
     else this.#frame.code.add(f64.store(place(this.#row, 8), value, this.#add(type, "number").numbers));
   }
 
-  text(type: StringType | ArrayType | SequenceType, start: Local, end: Local): void {
+  override text(type: StringType | ArrayType | SequenceType, start: Local, end: Local): void {
     const { starts, ends } = this.#add(type, "text");
     const { code, base } = this.#frame;
     code.add(i32.store(place(this.#row, 4), i32.sub(get(start), get(base)), starts));
     code.add(i32.store(place(this.#row, 4), i32.sub(get(end), get(base)), ends));
   }
 
-  beginMember({ name }: Member): void {
+  override beginMember({ name }: Member): void {
     this.#path.push(name);
   }
 
-  endMember(): void {
+  override endMember(): void {
     this.#path.pop();
   }
 
-  beginArray(type: ArrayType | SequenceType, length: Local): void {
+  override beginArray(type: ArrayType | SequenceType, length: Local): void {
     const { elements, starts, ends } = this.#add(type, "elements");
     const { code, fail } = this.#frame;
     const at = code.local("i32");
@@ -370,18 +371,9 @@ class ColumnSink implements WasmSink {
     this.#element = element;
   }
 
-  endArray(): void {
+  override endArray(): void {
     this.#element = undefined;
   }
-
-  beginStruct(): void {}
-  endStruct(): void {}
-  beginElement(): void {}
-  endElement(): void {}
-  beginVariant(): void {}
-  beginOption(): void {}
-  endOption(): void {}
-  endVariant(): void {}
 
   #putElement(value: Code): void {
     const element = this.#element;

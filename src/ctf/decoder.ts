@@ -1,19 +1,15 @@
 // The generated decoders of one stream class: one function that scans the events of a packet (times, classes, places) and
 // one a class for each thing to be made of its fields. Generated when first needed, by stream.ts and the consumers.
-import { type IntegerCode, type Sink, Walk } from "./codegen.ts";
+import { Sink, Walk } from "./codegen.ts";
 import { NotBytewise } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
 import { type Fields, ObjectSink } from "./objects.ts";
 import { References } from "./references.ts";
 import {
   alignmentOf,
-  type EnumType,
   type EventClass,
   type FieldType,
-  type FloatType,
-  type IntegerType,
   integerOf,
-  type Member,
   type StreamClass,
   type StructType,
 } from "./types.ts";
@@ -165,7 +161,7 @@ function largestAlignment(type: FieldType | undefined): number {
 function tryBytes(scope: StructType): void {
   if (isMadeOfBytes(scope)) return;
   const walk = new Walk({ unit: 8, clock: false }, new References([scope]));
-  walk.walk(scope, new EverySink());
+  walk.walk(scope, new Sink());
   walk.flush();
 }
 
@@ -175,27 +171,4 @@ function isMadeOfBytes(type: FieldType): boolean {
   if (integer !== undefined) return integer.size % 8 === 0 && integer.align % 8 === 0;
   if (type.kind === "float") return type.align % 8 === 0;
   return childrenOf(type).every(isMadeOfBytes);
-}
-
-/** Visits everything, and does nothing. */
-export class EverySink implements Sink {
-  wants(_member: Member): boolean {
-    return true;
-  }
-
-  integer(_type: IntegerType | EnumType, _value: IntegerCode): void {}
-  real(_type: FloatType, _code: string): void {}
-  text(): void {}
-  beginStruct(): void {}
-  beginMember(_member: Member): void {}
-  endMember(): void {}
-  endStruct(): void {}
-  beginArray(): void {}
-  beginElement(): void {}
-  endElement(): void {}
-  endArray(): void {}
-  beginVariant(): void {}
-  beginOption(): void {}
-  endOption(): void {}
-  endVariant(): void {}
 }

@@ -1,6 +1,6 @@
 // The sink that makes JavaScript values of fields: numbers and bigints, strings, booleans, objects and arrays. Used for
 // packet headers and contexts, for event records, and for the elements of columns that have no flat form.
-import { bigintCode, type IntegerCode, type Sink, type Walk } from "./codegen.ts";
+import { bigintCode, type IntegerCode, Sink, type Walk } from "./codegen.ts";
 import {
   type ArrayType,
   type EnumType,
@@ -27,7 +27,7 @@ export interface Fields {
 }
 
 /** Generates code that leaves the value in a variable: see {@link result}. */
-export class ObjectSink implements Sink {
+export class ObjectSink extends Sink {
   readonly #walk: Walk;
   readonly #withHidden: boolean;
   /** Names of finished values, and marks where structures began. */
@@ -36,6 +36,7 @@ export class ObjectSink implements Sink {
 
   /** @param withHidden whether fields that serve the format only are made too */
   constructor(walk: Walk, withHidden: boolean) {
+    super();
     this.#walk = walk;
     this.#withHidden = withHidden;
   }
@@ -45,11 +46,11 @@ export class ObjectSink implements Sink {
     return this.#values.pop() ?? "undefined";
   }
 
-  wants(member: Member): boolean {
+  override wants(member: Member): boolean {
     return this.#withHidden || !member.hidden;
   }
 
-  integer(type: IntegerType | EnumType, value: IntegerCode): void {
+  override integer(type: IntegerType | EnumType, value: IntegerCode): void {
     const signed = integerOf(type)?.signed === true;
     const plain = value.form === "number" ? value.code : bigintCode(value, signed);
     if (type.kind === "integer") {
@@ -60,57 +61,47 @@ export class ObjectSink implements Sink {
     this.#keep(`${labels}(${plain})`);
   }
 
-  real(_type: FloatType, code: string): void {
+  override real(_type: FloatType, code: string): void {
     this.#keep(code);
   }
 
-  text(_type: StringType | ArrayType | SequenceType, start: string, end: string): void {
+  override text(_type: StringType | ArrayType | SequenceType, start: string, end: string): void {
     this.#keep(`rt.text(b, ${start}, ${end})`);
   }
 
-  beginStruct(_type: StructType): void {
+  override beginStruct(_type: StructType): void {
     this.#structs.push({ member: "", entries: [] });
   }
 
-  beginMember(_member: Member): void {}
-
-  endMember(member: Member): void {
+  override endMember(member: Member): void {
     // In a literal, this one name would set the prototype.
     const key = member.name === "__proto__" ? '["__proto__"]' : JSON.stringify(member.name);
     this.#structs.at(-1)?.entries.push(`${key}: ${this.result()}`);
   }
 
-  endStruct(_type: StructType): void {
+  override endStruct(_type: StructType): void {
     this.#keep(`{ ${this.#structs.pop()?.entries.join(", ") ?? ""} }`);
   }
 
-  beginArray(_type: ArrayType | SequenceType, _length: string, _index: string): void {
+  override beginArray(_type: ArrayType | SequenceType, _length: string, _index: string): void {
     this.#keep("[]");
   }
 
-  beginElement(_index: string): void {}
-
-  endElement(_index: string): void {
+  override endElement(_index: string): void {
     const element = this.result();
     this.#walk.line(`${this.#values.at(-1)}.push(${element});`);
   }
 
-  endArray(_type: ArrayType | SequenceType): void {}
-
-  beginVariant(_type: VariantType): void {
+  override beginVariant(_type: VariantType): void {
     const name = this.#walk.name("f");
     this.#walk.line(`let ${name};`);
     this.#values.push(name);
   }
 
-  beginOption(_option: Member): void {}
-
-  endOption(_option: Member): void {
+  override endOption(_option: Member): void {
     const option = this.result();
     this.#walk.line(`${this.#values.at(-1)} = ${option};`);
   }
-
-  endVariant(_type: VariantType): void {}
 
   /** Now, because the position moves on. */
   #keep(code: string): void {

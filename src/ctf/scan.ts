@@ -13,7 +13,7 @@ import {
   integerOf,
   type Member,
 } from "./types.ts";
-import { makeHelpers, SCAN_STOP, type WalkFrame, type WasmSink, WasmWalk } from "./walk.ts";
+import { makeHelpers, SCAN_STOP, type WalkFrame, WasmSink, WasmWalk } from "./walk.ts";
 import {
   callTable,
   choose,
@@ -483,39 +483,25 @@ function holdsClock(event: EventClass): boolean {
 }
 
 /** Takes the event's id out of its header; the last of the fields that say it counts. */
-class IdSink implements WasmSink {
+class IdSink extends WasmSink {
   readonly #code: FunctionCode;
   readonly #id: Local;
   readonly #fields: ReadonlySet<FieldType>;
 
   constructor(code: FunctionCode, id: Local, fields: ReadonlySet<FieldType>) {
+    super();
     this.#code = code;
     this.#id = id;
     this.#fields = fields;
   }
 
-  wants({ type }: Member): boolean {
+  override wants({ type }: Member): boolean {
     return this.#holdsId(type);
   }
 
-  integer(type: IntegerType | EnumType, value: Local): void {
+  override integer(type: IntegerType | EnumType, value: Local): void {
     if (this.#fields.has(type)) this.#code.set(this.#id, get(value));
   }
-
-  real(): void {}
-  text(): void {}
-  beginStruct(): void {}
-  beginMember(): void {}
-  endMember(): void {}
-  endStruct(): void {}
-  beginArray(): void {}
-  beginElement(): void {}
-  endElement(): void {}
-  endArray(): void {}
-  beginVariant(): void {}
-  beginOption(): void {}
-  endOption(): void {}
-  endVariant(): void {}
 
   #holdsId(type: FieldType): boolean {
     return this.#fields.has(type) || childrenOf(type).some((child) => this.#holdsId(child));

@@ -7,6 +7,7 @@
 // wide in the code, whatever their fields are.
 import { lowestBit, MAX_ALIGN, minimumBits, NotBytewise, REACH, roundUp, staticBits } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
+import { FieldSink } from "./sink.ts";
 import {
   alignmentOf,
   type ArrayType,
@@ -15,7 +16,6 @@ import {
   type FloatType,
   type IntegerType,
   integerOf,
-  type Member,
   type SequenceType,
   type StringType,
   type StructType,
@@ -23,28 +23,8 @@ import {
 } from "./types.ts";
 import { call, type Code, f64, FunctionCode, get, i32, i64, type Local, tee } from "./wasm.ts";
 
-/** Receives the fields of a walk in order, and generates the code that uses them. */
-export interface WasmSink {
-  /** Whether to visit a member; others are passed over. */
-  wants(member: Member): boolean;
-  integer(type: IntegerType | EnumType, value: Local): void;
-  real(type: FloatType, value: Code): void;
-  /** UTF-8 from the address `start` to before the address `end`. */
-  text(type: StringType | ArrayType | SequenceType, start: Local, end: Local): void;
-  beginStruct(type: StructType): void;
-  beginMember(member: Member): void;
-  endMember(member: Member): void;
-  endStruct(type: StructType): void;
-  /** `length` and `index`, the loop's counter, are 32 bits wide. */
-  beginArray(type: ArrayType | SequenceType, length: Local, index: Local): void;
-  beginElement(index: Local): void;
-  endElement(index: Local): void;
-  endArray(type: ArrayType | SequenceType): void;
-  beginVariant(type: VariantType): void;
-  beginOption(option: Member): void;
-  endOption(option: Member): void;
-  endVariant(type: VariantType): void;
-}
+/** A sink of a walk. Places are addresses; they and counts are 32 bits wide. */
+export class WasmSink extends FieldSink<Local, Code, Local> {}
 
 /** What a walk's function gives it: where it is, and what happens where the data is not as it must be. */
 export interface WalkFrame {

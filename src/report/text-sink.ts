@@ -1,6 +1,6 @@
 // The sink that writes fields as babeltrace2's text: `{ id = 7, url = "/", state = ( "open" : container = 1 ) }`. The
 // generated code puts bytes into an Output; strings are copied from the trace without becoming JavaScript's.
-import { bigintCode, type IntegerCode, type Sink, type Walk } from "../ctf/codegen.ts";
+import { bigintCode, type IntegerCode, Sink, type Walk } from "../ctf/codegen.ts";
 import { labelsOf } from "../ctf/objects.ts";
 import {
   type ArrayType,
@@ -55,7 +55,7 @@ function makeRoom(walk: Walk, count: string): void {
 }
 
 /** Writes one scope's fields. */
-export class TextSink implements Sink {
+export class TextSink extends Sink {
   readonly #walk: Walk;
   readonly #palette: Palette;
   readonly #digits: string;
@@ -64,6 +64,7 @@ export class TextSink implements Sink {
   readonly #isFirst: boolean[] = [];
 
   constructor(walk: Walk, palette: Palette) {
+    super();
     this.#walk = walk;
     this.#palette = palette;
     this.#digits = walk.constant(DIGITS);
@@ -80,11 +81,11 @@ export class TextSink implements Sink {
     this.#pending = "";
   }
 
-  wants(member: Member): boolean {
+  override wants(member: Member): boolean {
     return !member.hidden;
   }
 
-  integer(type: IntegerType | EnumType, value: IntegerCode): void {
+  override integer(type: IntegerType | EnumType, value: IntegerCode): void {
     if (type.kind === "integer") {
       this.#number(type, value);
       return;
@@ -106,14 +107,14 @@ export class TextSink implements Sink {
     this.literal(" )");
   }
 
-  real(_type: FloatType, code: string): void {
+  override real(_type: FloatType, code: string): void {
     this.#open(this.#palette.value);
     this.finish(NUMBER_ROOM);
     this.#walk.line(`q = ${this.#digits}.real(o, w, q, ${code});`);
     this.#close(this.#palette.value);
   }
 
-  text(_type: unknown, start: string, end: string): void {
+  override text(_type: unknown, start: string, end: string): void {
     this.#open(this.#palette.value);
     this.literal('"');
     this.finish();
@@ -124,12 +125,12 @@ export class TextSink implements Sink {
     this.#close(this.#palette.value);
   }
 
-  beginStruct(_type: StructType): void {
+  override beginStruct(_type: StructType): void {
     this.literal("{");
     this.#isFirst.push(true);
   }
 
-  beginMember({ name }: Member): void {
+  override beginMember({ name }: Member): void {
     const { fieldName } = this.#palette;
     this.literal(
       `${this.#isFirst.at(-1) === true ? " " : ", "}${fieldName.open}${name}${fieldName.close} = `,
@@ -137,19 +138,17 @@ export class TextSink implements Sink {
     this.#isFirst[this.#isFirst.length - 1] = false;
   }
 
-  endMember(): void {}
-
-  endStruct(): void {
+  override endStruct(): void {
     this.#isFirst.pop();
     this.literal(" }");
   }
 
-  beginArray(_type: ArrayType | unknown): void {
+  override beginArray(_type: ArrayType | unknown): void {
     this.literal("[");
     this.finish();
   }
 
-  beginElement(index: string): void {
+  override beginElement(index: string): void {
     this.finish();
     makeRoom(this.#walk, "32");
     this.#walk.line(`q = ${this.#digits}.ascii(o, q, ${index} === 0 ? " [" : ", [");`);
@@ -157,26 +156,24 @@ export class TextSink implements Sink {
     this.literal("] = ");
   }
 
-  endElement(): void {
+  override endElement(): void {
     this.finish();
   }
 
-  endArray(): void {
+  override endArray(): void {
     this.literal(" ]");
   }
 
-  beginVariant(): void {
+  override beginVariant(): void {
     this.literal("{ ");
     this.finish();
   }
 
-  beginOption(): void {}
-
-  endOption(): void {
+  override endOption(): void {
     this.finish();
   }
 
-  endVariant(): void {
+  override endVariant(): void {
     this.literal(" }");
   }
 

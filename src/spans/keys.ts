@@ -1,7 +1,7 @@
 // Reads from an event only what reports need: the span's id, its parent's, whether it failed, a counter's value, and the
 // thread where events say it. Generated for each event class, since making all of an event's fields takes twenty times as long.
-import { numberCode, type IntegerCode, type Walk } from "../ctf/codegen.ts";
-import { EverySink, scopesOf, type StreamDecoder } from "../ctf/decoder.ts";
+import { numberCode, type IntegerCode, Sink, type Walk } from "../ctf/codegen.ts";
+import { scopesOf, type StreamDecoder } from "../ctf/decoder.ts";
 import {
   type EnumType,
   type EventClass,
@@ -76,7 +76,7 @@ function partOf(scope: string, { name, type }: Member): keyof Key | undefined {
   return isNumber ? PARTS[scope]?.get(name) : undefined;
 }
 
-class KeySink extends EverySink {
+class KeySink extends Sink {
   readonly #walk: Walk;
   readonly #part: (member: Member) => keyof Key | undefined;
   #current: keyof Key | undefined;
