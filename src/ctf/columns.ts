@@ -4,7 +4,9 @@ import type { Arena } from "./arena.ts";
 import type { ScopeName, StreamDecoder } from "./decoder.ts";
 import type { Fields, FieldValue } from "./objects.ts";
 import { text } from "./runtime.ts";
-import { BATCH_EVENTS, type BodyConsumer, type BodySinks, type EventFrame, EventScan } from "./scan.ts";
+import type { BodyConsumer, BodySinks, EventFrame } from "./scan-code.ts";
+import { BATCH_EVENTS, SCAN_STOP } from "./scan-state.ts";
+import { EventScan } from "./scan.ts";
 import type { EventBatch } from "./stream.ts";
 import {
   type ArrayType,
@@ -18,7 +20,7 @@ import {
   type SequenceType,
   type StringType,
 } from "./types.ts";
-import { SCAN_STOP, WasmSink } from "./walk.ts";
+import { WasmSink } from "./walk.ts";
 import { type Code, f64, get, i32, i64, type Local } from "./wasm.ts";
 
 /** A field of all events of a group; rows count from 0 to before the group's length. */

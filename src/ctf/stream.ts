@@ -5,10 +5,10 @@ import type { Arena } from "./arena.ts";
 import type { StreamDecoder } from "./decoder.ts";
 import { type Problem, problem } from "./errors.ts";
 import type { Packet, PacketReader } from "./packet.ts";
-import { BATCH_EVENTS, type EventScan, STATE, stateSize } from "./scan.ts";
+import { BATCH_EVENTS, SCAN_STOP, STATE, stateSize } from "./scan-state.ts";
+import type { EventScan } from "./scan.ts";
 import { conversion, toNanoseconds } from "./time.ts";
 import type { StreamClass } from "./types.ts";
-import { SCAN_STOP } from "./walk.ts";
 import { MAX_CAPACITY, Window, WINDOW_ALIGN } from "./window.ts";
 
 /** Bytes of a packet that are worth a scan, when the rest of it has to be loaded later. */

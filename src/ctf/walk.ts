@@ -7,6 +7,7 @@
 // wide in the code, whatever their fields are.
 import { lowestBit, MAX_ALIGN, minimumBits, NotBytewise, REACH, roundUp, staticBits } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
+import { SCAN_STOP } from "./scan-state.ts";
 import { FieldSink } from "./sink.ts";
 import {
   alignmentOf,
@@ -45,28 +46,6 @@ export interface WalkFrame {
   /** Adds code that leaves the walk, for one of the reasons {@link SCAN_STOP}. */
   fail(stop: number): void;
 }
-
-/** Why a scan stopped before the limit of its data. */
-export const SCAN_STOP = {
-  /** It did not: the data, or the batch's room, is used up. */
-  none: 0,
-  /** An event goes on after the limit. */
-  overrun: 1,
-  /** An event's id is not in the metadata. */
-  unknownEvent: 2,
-  /** A variant's tag chooses nothing. */
-  badTag: 3,
-  /** An event has more elements without data than any tracer writes. */
-  endless: 4,
-  /** An event's time is too far from the base: it needs another. */
-  farTime: 5,
-  /** An event has no size, so there would be no end of them. */
-  noSize: 6,
-  /** The first event of a class whose function is not made yet. */
-  newClass: 7,
-  /** An array has more elements than there is room for. */
-  room: 8,
-} as const;
 
 /** Indexes of the functions that walks call, in their module. */
 export interface Helpers {
