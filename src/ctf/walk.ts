@@ -126,7 +126,7 @@ export class WasmWalk {
     if (this.#bits % unit !== 0) throw new NotBytewise();
     if (this.#bits === 0) return;
     const units = this.#bits / unit;
-    if (this.#bits / 8 > REACH) this.#checkFar(units);
+    if (this.#bits / 8 > REACH) this.#checkEnd(units);
     this.#code.set(p, i32.add(get(p), i32.const(units)));
     this.#aligned = this.#alignmentNow();
     const passed = this.#bits / 8;
@@ -347,11 +347,9 @@ export class WasmWalk {
     this.#align(alignmentOf(type));
     if (type.text && sink !== undefined) {
       this.#reach(type.length * 8);
-      const start = this.#set(this.#byteNow());
-      const limit = i32.add(get(start), i32.const(type.length));
-      const stop = this.#set(call(this.#frame.helpers.nulBefore, get(start), limit));
+      const { start, end } = this.#text(i32.const(type.length));
       this.#bits += type.length * 8;
-      sink.text(type, start, stop);
+      sink.text(type, start, end);
       return;
     }
     this.#spend(i64.const(type.length), type.element);
@@ -360,18 +358,13 @@ export class WasmWalk {
       this.#bits += stride * type.length;
       return;
     }
-    // Before there is a counter that it must fit.
-    if (type.length > MAX_COUNT) {
-      this.#frame.fail(SCAN_STOP.overrun);
-      return;
-    }
     this.#elements(type, this.#set(i32.const(type.length)), sink);
   }
 
   #sequence(type: SequenceType, sink: WasmSink | undefined): void {
     this.#align(alignmentOf(type));
     this.flush();
-    const { unit, p, helpers } = this.#frame;
+    const { unit, p } = this.#frame;
     const field = type.length ?? unreachable();
     const said = this.#frame.references.get(field) ?? unreachable();
     const size = alignmentOf(type.element) <= unit ? staticBits(type.element) : undefined;
@@ -381,16 +374,21 @@ export class WasmWalk {
     if (!type.text) this.#spend(get(said), type.element);
     const length = this.#set(i32.wrap(get(said)));
     if (isStrided) {
-      const start = sink === undefined ? undefined : this.#set(this.#byteNow());
+      const text = sink === undefined ? undefined : this.#text(get(length));
       this.#code.set(p, i32.add(get(p), i32.mul(get(length), i32.const(stride / unit))));
       this.#aligned = type.text ? 8 : Math.min(this.#aligned, lowestBit(stride));
       this.#beyond = 0;
-      if (sink === undefined || start === undefined) return;
-      const limit = i32.add(get(start), get(length));
-      sink.text(type, start, this.#set(call(helpers.nulBefore, get(start), limit)));
+      if (text !== undefined) sink?.text(type, text.start, text.end);
       return;
     }
     this.#elements(type, length, sink);
+  }
+
+  /** Text that begins here: up to a NUL, or so many bytes. */
+  #text(length: Code): { start: Local; end: Local } {
+    const start = this.#set(this.#byteNow());
+    const limit = i32.add(get(start), length);
+    return { start, end: this.#set(call(this.#frame.helpers.nulBefore, get(start), limit)) };
   }
 
   /** A loop over elements, where there is something to do with each, or their sizes differ. */
@@ -463,12 +461,11 @@ export class WasmWalk {
     const { unit, p } = this.#frame;
     const units = align / unit;
     const skipped = Math.ceil(this.#bits / unit) + units - 1;
-    if ((skipped * unit) / 8 > REACH) this.#checkFar(Math.ceil(this.#bits / unit));
+    if ((skipped * unit) / 8 > REACH) this.#checkEnd(Math.ceil(this.#bits / unit));
     this.#code.set(p, i32.and(i32.add(get(p), i32.const(skipped)), i32.const(-units)));
-    const passed = Math.min((skipped * unit) / 8, (units * unit) / 8 + REACH);
     this.#bits = 0;
     this.#aligned = align;
-    this.#moved(passed);
+    this.#moved((skipped * unit) / 8);
   }
 
   /** Notes that `p` moved by at most so many bytes, and keeps it in the slack. */
@@ -482,28 +479,23 @@ export class WasmWalk {
     const ahead = Math.ceil((this.#bits + bits) / 8);
     if (this.#beyond + ahead <= REACH) return;
     this.#check();
-    if (ahead > REACH) this.#checkFar(Math.ceil((this.#bits + bits) / this.#frame.unit));
+    if (ahead > REACH) this.#checkEnd(Math.ceil((this.#bits + bits) / this.#frame.unit));
   }
 
   /** Emits the check that what was read so far is in the data. */
   #check(): void {
-    const { unit, p, end } = this.#frame;
-    const ahead = Math.ceil(this.#bits / unit);
+    const ahead = Math.ceil(this.#bits / this.#frame.unit);
     if (this.#beyond + ahead === 0) return;
-    if ((ahead * unit) / 8 > REACH) this.#checkFar(ahead);
-    else {
-      this.#code.if(i32.gtU(ahead === 0 ? get(p) : i32.add(get(p), i32.const(ahead)), get(end)));
-      this.#frame.fail(SCAN_STOP.overrun);
-      this.#code.end();
-    }
+    this.#checkEnd(ahead);
     this.#beyond = 0;
   }
 
-  /** Emits the check that so many units follow, which may be more than an address can count. */
-  #checkFar(units: number): void {
-    const { p, end } = this.#frame;
-    const there = i64.add(i64.extendU(get(p)), i64.const(units));
-    this.#code.if(i64.gtS(there, i64.extendU(get(end))));
+  /** Emits the check that so many units follow; those may be more than an address can count. */
+  #checkEnd(units: number): void {
+    const { p, end, unit } = this.#frame;
+    const isFar = (units * unit) / 8 > REACH;
+    if (isFar) this.#code.if(i64.gtS(i64.add(i64.extendU(get(p)), i64.const(units)), i64.extendU(get(end))));
+    else this.#code.if(i32.gtU(units === 0 ? get(p) : i32.add(get(p), i32.const(units)), get(end)));
     this.#frame.fail(SCAN_STOP.overrun);
     this.#code.end();
   }
