@@ -20,7 +20,7 @@ import {
   type SequenceType,
   type StringType,
 } from "./types.ts";
-import { WasmSink } from "./walk.ts";
+import { WasmSink } from "./wasm-walk.ts";
 import { type Code, f64, get, i32, i64, type Local } from "./wasm.ts";
 
 /** A field of all events of a group; rows count from 0 to before the group's length. */

@@ -1,6 +1,6 @@
 // The generated decoders of one stream class: one function that scans the events of a packet (times, classes, places) and
 // one a class for each thing to be made of its fields. Generated when first needed, by stream.ts and the consumers.
-import { Sink, Walk } from "./codegen.ts";
+import { JsSink, JsWalk } from "./js-walk.ts";
 import { NotBytewise } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
 import { type Fields, ObjectSink } from "./objects.ts";
@@ -105,11 +105,11 @@ export class StreamDecoder {
   generate<F extends (...parameters: never[]) => unknown>(
     event: EventClass,
     parameters: string,
-    write: (walk: Walk) => { readonly before: string; readonly after: string },
+    write: (walk: JsWalk) => { readonly before: string; readonly after: string },
   ): F {
     const header = this.headerInBody ? this.streamClass.eventHeader : undefined;
     const references = new References([header, ...scopesOf(event).map(({ type }) => type)]);
-    const walk = new Walk({ unit: this.unit, clock: false }, references);
+    const walk = new JsWalk({ unit: this.unit, clock: false }, references);
     if (header !== undefined) {
       walk.walk(header, undefined);
       walk.flush();
@@ -160,8 +160,8 @@ function largestAlignment(type: FieldType | undefined): number {
 /** @throws NotBytewise when a walk that visits everything cannot count bytes */
 function tryBytes(scope: StructType): void {
   if (isMadeOfBytes(scope)) return;
-  const walk = new Walk({ unit: 8, clock: false }, new References([scope]));
-  walk.walk(scope, new Sink());
+  const walk = new JsWalk({ unit: 8, clock: false }, new References([scope]));
+  walk.walk(scope, new JsSink());
   walk.flush();
 }
 

@@ -2,7 +2,7 @@
 // that scan-code.ts generates.
 import { childrenOf } from "./meanings.ts";
 import type { EnumType, EventClass, FieldType, IntegerType, Member } from "./types.ts";
-import { WasmSink } from "./walk.ts";
+import { WasmSink } from "./wasm-walk.ts";
 import { choose, type Code, type FunctionCode, get, i32, i64, type Local } from "./wasm.ts";
 
 /** Takes the event's id out of its header; the last of the fields that say it counts. */

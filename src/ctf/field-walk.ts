@@ -1,6 +1,6 @@
-// The walk over the fields of a type in a stream's data, for code in whatever language: codegen.ts writes JavaScript, walk.ts
-// WebAssembly. The walk knows at generation time where it is as far as the types tell: offsets are constants, alignment is
-// computed once, one check of the data's end serves many fields, and nothing is looked up per field when the code runs.
+// The walk over the fields of a type in a stream's data, whatever the language of the code: js-walk.ts writes JavaScript,
+// wasm-walk.ts WebAssembly. The walk knows at generation time where it is as far as the types tell: offsets are constants,
+// alignment is computed once, one check of the data's end serves many fields, and nothing is looked up per field later.
 // What is done with each field's value is the sink's: nothing (skip), an object, columns, text.
 //
 // The code has a position `p` and a limit `end`. They count bytes (unit 8) when every field of the stream class starts and

@@ -1,5 +1,5 @@
 // How fields lie in a stream's data: the sizes of types, and the bounds within which generated code reads. Used when code is
-// generated, by the walks (codegen.ts, walk.ts) and by those who begin them; type-builder.ts refuses what is beyond.
+// generated, by the walks (js-walk.ts, wasm-walk.ts) and by those who begin them; type-builder.ts refuses what is beyond.
 import { SLACK } from "./runtime.ts";
 import { alignmentOf, type FieldType } from "./types.ts";
 

@@ -1,6 +1,6 @@
 // The sink that makes JavaScript values of fields: numbers and bigints, strings, booleans, objects and arrays. Used for
 // packet headers and contexts, for event records, and for the elements of columns that have no flat form.
-import { bigintCode, type IntegerCode, Sink, type Walk } from "./codegen.ts";
+import { bigintCode, type IntegerCode, JsSink, type JsWalk } from "./js-walk.ts";
 import {
   type ArrayType,
   type EnumType,
@@ -27,15 +27,15 @@ export interface Fields {
 }
 
 /** Generates code that leaves the value in a variable: see {@link result}. */
-export class ObjectSink extends Sink {
-  readonly #walk: Walk;
+export class ObjectSink extends JsSink {
+  readonly #walk: JsWalk;
   readonly #withHidden: boolean;
   /** Names of finished values, and marks where structures began. */
   readonly #values: string[] = [];
   readonly #structs: { member: string; readonly entries: string[] }[] = [];
 
   /** @param withHidden whether fields that serve the format only are made too */
-  constructor(walk: Walk, withHidden: boolean) {
+  constructor(walk: JsWalk, withHidden: boolean) {
     super();
     this.#walk = walk;
     this.#withHidden = withHidden;

@@ -1,6 +1,6 @@
 // Reads the heads of packets (header and context), and so finds where each packet of a file is and what it says of
 // itself. Called by stream.ts, one packet at a time, so that a file's length costs no memory.
-import { Walk } from "./codegen.ts";
+import { JsWalk } from "./js-walk.ts";
 import { StreamDecoder } from "./decoder.ts";
 import { type Problem, problem, type TracePlace } from "./errors.ts";
 import { ELEMENT_BUDGET, NotBytewise } from "./layout.ts";
@@ -156,13 +156,13 @@ export class PacketReader {
   generateContext<F extends (...parameters: never[]) => unknown>(
     stream: StreamClass,
     parameters: string,
-    write: (walk: Walk, context: StructType) => { readonly before: string; readonly after: string },
+    write: (walk: JsWalk, context: StructType) => { readonly before: string; readonly after: string },
   ): F | undefined {
     const { packetContext } = stream;
     if (packetContext === undefined) return undefined;
     const { packetHeader } = this.#trace;
     const references = new References([packetHeader, packetContext]);
-    const walk = new Walk({ unit: this.#head(stream).unit, clock: false }, references);
+    const walk = new JsWalk({ unit: this.#head(stream).unit, clock: false }, references);
     if (packetHeader !== undefined) walk.walk(packetHeader, undefined);
     const { before, after } = write(walk, packetContext);
     return walk.compile<F>(parameters, `let p = 0;\n${references.declarations([])}\n${before}`, after);
@@ -323,7 +323,7 @@ function generateHeadRead(
   // Fields that only events refer to need a variable too.
   const references = new References([header, context], stored);
   const fail = "return undefined;";
-  const walk = new Walk({ unit, clock: true, overrun: fail, badTag: fail, endless: fail }, references);
+  const walk = new JsWalk({ unit, clock: true, overrun: fail, badTag: fail, endless: fail }, references);
   const values: string[] = [];
   for (const scope of [header, context]) {
     if (scope === undefined) {

@@ -7,7 +7,8 @@ import { childrenOf, eventIdFields } from "./meanings.ts";
 import { References } from "./references.ts";
 import { BATCH_EVENTS, SCAN_STOP, STATE } from "./scan-state.ts";
 import { type EventClass, type FieldType, integerOf } from "./types.ts";
-import { makeHelpers, type WalkFrame, type WasmSink, WasmWalk } from "./walk.ts";
+import { makeHelpers } from "./wasm-helpers.ts";
+import { type WalkFrame, type WasmSink, WasmWalk } from "./wasm-walk.ts";
 import {
   callTable,
   type Code,
@@ -65,20 +66,18 @@ export class ScanCode {
   readonly #frame: EventFrame;
   readonly #clock = this.#code.local("i64");
   /** Set before any code that may fail. */
-  #fail: (stop: number) => void = unreachable;
+  #fail: (stop: number) => void = noExit;
 
   constructor(decoder: StreamDecoder, consumer: BodyConsumer | undefined) {
     this.#decoder = decoder;
     this.#consumer = consumer;
-    const [state = unreachable(), p = unreachable(), end = unreachable(), n = unreachable()] =
-      this.#code.parameters;
-    this.#state = state;
+    this.#state = this.#code.parameter(0);
     this.#frame = {
       code: this.#code,
       unit: decoder.unit,
-      p,
-      end,
-      n,
+      p: this.#code.parameter(1),
+      end: this.#code.parameter(2),
+      n: this.#code.parameter(3),
       base: this.#code.local("i32"),
       clock: this.#clock,
       budget: this.#code.local("i64"),
@@ -351,6 +350,6 @@ function holdsClock(event: EventClass): boolean {
   return scopesOf(event).some(({ type }) => holds(type));
 }
 
-function unreachable(): never {
-  throw new Error("a function without its parameters");
+function noExit(): never {
+  throw new Error("code that may fail before it is said how");
 }

@@ -4,7 +4,7 @@ import { type Arena, MAX_PAGES } from "./arena.ts";
 import type { StreamDecoder } from "./decoder.ts";
 import { type BodyConsumer, ScanCode } from "./scan-code.ts";
 import { SCAN_STOP, STATE } from "./scan-state.ts";
-import { makeHelpers } from "./walk.ts";
+import { makeHelpers } from "./wasm-helpers.ts";
 import { compileModule, type FunctionCode } from "./wasm.ts";
 
 /** Scans the events of one stream class in one arena. */

@@ -1,5 +1,5 @@
 // What is done with the fields that a walk visits: objects, columns, text, ids. A sink runs when code is generated, and
-// generates code itself; the walks (codegen.ts, walk.ts) call it, each with values in its own language.
+// generates code itself; the walks (js-walk.ts, wasm-walk.ts) call it, each with values in its own language.
 import type {
   ArrayType,
   EnumType,

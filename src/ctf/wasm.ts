@@ -1,5 +1,5 @@
 // Writes WebAssembly: expressions and statements as bytes, functions, modules (WebAssembly core specification 2.0, chapter
-// 5). What walk.ts and its sinks generate is put together here. Only what they need is there.
+// 5). What wasm-walk.ts and its sinks generate is put together here. Only what they need is there.
 
 /** An expression's instructions, or a statement's. */
 export type Code = readonly number[];
@@ -158,6 +158,13 @@ export class FunctionCode {
   constructor(parameters: readonly ValueType[], results: readonly ValueType[]) {
     this.parameters = parameters.map((type, index) => ({ index, type }));
     this.results = results;
+  }
+
+  /** The parameter at an index, which there must be. */
+  parameter(index: number): Local {
+    const parameter = this.parameters[index];
+    if (parameter === undefined) throw new RangeError(`no parameter ${index}`);
+    return parameter;
   }
 
   /** A new variable, zero at first. */

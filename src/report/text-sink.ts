@@ -1,6 +1,6 @@
 // The sink that writes fields as babeltrace2's text: `{ id = 7, url = "/", state = ( "open" : container = 1 ) }`. The
 // generated code puts bytes into an Output; strings are copied from the trace without becoming JavaScript's.
-import { bigintCode, type IntegerCode, Sink, type Walk } from "../ctf/codegen.ts";
+import { bigintCode, type IntegerCode, JsSink, type JsWalk } from "../ctf/js-walk.ts";
 import { labelsOf } from "../ctf/objects.ts";
 import {
   type ArrayType,
@@ -30,7 +30,7 @@ const DIGITS = { ...digits };
 const encoder = new TextEncoder();
 
 /** Adds a literal to a walk's output, and makes room for `more` bytes after it. */
-export function writeLiteral(walk: Walk, text: string, more = 0): void {
+export function writeLiteral(walk: JsWalk, text: string, more = 0): void {
   const bytes = encoder.encode(text);
   makeRoom(walk, String(bytes.length + more));
   if (bytes.length > MAX_STORED) {
@@ -49,21 +49,21 @@ export function writeLiteral(walk: Walk, text: string, more = 0): void {
 /** Bytes. A longer literal is copied. */
 const MAX_STORED = 128;
 
-function makeRoom(walk: Walk, count: string): void {
+function makeRoom(walk: JsWalk, count: string): void {
   walk.line(`if (q + ${count} > limit) { out.at = q; out.room(${count});`);
   walk.line("o = out.bytes; w = out.view; q = out.at; limit = out.limit; }");
 }
 
 /** Writes one scope's fields. */
-export class TextSink extends Sink {
-  readonly #walk: Walk;
+export class TextSink extends JsSink {
+  readonly #walk: JsWalk;
   readonly #palette: Palette;
   readonly #digits: string;
   /** Text that the next value begins with, not written yet. */
   #pending = "";
   readonly #isFirst: boolean[] = [];
 
-  constructor(walk: Walk, palette: Palette) {
+  constructor(walk: JsWalk, palette: Palette) {
     super();
     this.#walk = walk;
     this.#palette = palette;

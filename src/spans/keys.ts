@@ -1,6 +1,6 @@
 // Reads from an event only what reports need: the span's id, its parent's, whether it failed, a counter's value, and the
 // thread where events say it. Generated for each event class, since making all of an event's fields takes twenty times as long.
-import { numberCode, type IntegerCode, Sink, type Walk } from "../ctf/codegen.ts";
+import { numberCode, type IntegerCode, JsSink, type JsWalk } from "../ctf/js-walk.ts";
 import { scopesOf, type StreamDecoder } from "../ctf/decoder.ts";
 import {
   type EnumType,
@@ -76,12 +76,12 @@ function partOf(scope: string, { name, type }: Member): keyof Key | undefined {
   return isNumber ? PARTS[scope]?.get(name) : undefined;
 }
 
-class KeySink extends Sink {
-  readonly #walk: Walk;
+class KeySink extends JsSink {
+  readonly #walk: JsWalk;
   readonly #part: (member: Member) => keyof Key | undefined;
   #current: keyof Key | undefined;
 
-  constructor(walk: Walk, part: (member: Member) => keyof Key | undefined) {
+  constructor(walk: JsWalk, part: (member: Member) => keyof Key | undefined) {
     super();
     this.#walk = walk;
     this.#part = part;

@@ -16,10 +16,10 @@ export type IntegerCode =
   | { readonly form: "bigint"; readonly code: string };
 
 /** A sink of a walk: it adds code with the walk's `line`. Places and counts are names or constants. */
-export class Sink extends FieldSink<IntegerCode, string, string> {}
+export class JsSink extends FieldSink<IntegerCode, string, string> {}
 
 /** How a walk behaves where its data is not as it must be, and what it keeps. */
-export interface WalkOptions {
+export interface JsWalkOptions {
   /** 8 to count positions in bytes, 1 to count bits. */
   readonly unit: 8 | 1;
   /** Statements to run when the data ends too early; without them nothing is checked. */
@@ -33,14 +33,14 @@ export interface WalkOptions {
 }
 
 /** Generates one walk. Create it, call {@link walk} for one type after the other, and {@link compile} it. */
-export class Walk extends FieldWalk<IntegerCode, string, string> {
-  readonly #options: WalkOptions;
+export class JsWalk extends FieldWalk<IntegerCode, string, string> {
+  readonly #options: JsWalkOptions;
   readonly #references: References;
   readonly #lines: string[] = [];
   readonly #constants: unknown[] = [];
   #names = 0;
 
-  constructor(options: WalkOptions, references: References) {
+  constructor(options: JsWalkOptions, references: References) {
     super({ unit: options.unit, movesClock: options.clock, wraps: false });
     this.#options = options;
     this.#references = references;
@@ -86,7 +86,7 @@ export class Walk extends FieldWalk<IntegerCode, string, string> {
     type: IntegerType | EnumType,
     integer: IntegerType,
     movesClock: boolean,
-    sink: Sink | undefined,
+    sink: JsSink | undefined,
   ): void {
     const reference = this.#references.get(type);
     let value = this.#integerCode(integer);
