@@ -1,5 +1,5 @@
-// The generated decoders of one stream class: one function that scans the events of a packet (times, classes, places) and
-// one a class for each thing to be made of its fields. Generated when first needed, by stream.ts and the consumers.
+// The generated decoders of one stream class: one a class of events for each thing to be made of its fields. Generated when
+// first needed, by stream.ts and the consumers.
 import { JsSink, JsWalk } from "./js-walk.ts";
 import { NotBytewise } from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
