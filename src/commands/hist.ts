@@ -45,7 +45,7 @@ interface Measured {
 export function histCommand(program: Command): void {
   const command = program
     .command("hist")
-    .description("draw how long a span takes, or the time from one event to another")
+    .description("draw how long a span takes, the time from one event to another, or a field of an event")
     .argument("<trace>", "directory of traces")
     .argument("<name>", "a span, or the first of two events, or one; * and ? allowed")
     .argument("[to]", "the second event: the next one on the same thread, or with the same field")
