@@ -1,29 +1,35 @@
 /**
  * How much can be recorded without losing anything? 200 million events in block mode
  * to a file, until the last is there, beside plain write(2) of as many bytes from
- * memory to the same place; and what the consumer costs at a steady 100 MB/s.
- * `bun bench/sustain.ts [--events N] [--dir DIRECTORY]`, or `--small` for a test. Needs
- * 4 GB of disk.
+ * memory to the same place: short events and few long ones, which memory holds until the
+ * disk has them, and 200 million of a log line's length, which it does not; and what the
+ * consumer costs at a steady 100 MB/s. `bun bench/sustain.ts [--events N]
+ * [--dir DIRECTORY]`, or `--small` for a test. Needs 24 GB of disk.
  */
 import { closeSync, openSync, readdirSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 import { openSession, provider, type Session } from "../src/index.ts";
 import { consumersOf, cpuSeconds } from "../test/support/processes.ts";
-import { bursts } from "./payloads.ts";
+import { bursts, texts } from "./payloads.ts";
 import { cellToRun, flag, machine, runCells, sessionDirOf, small, table, withTempDir } from "./support.ts";
 
 const ROUNDS = small ? 1 : 3;
 const EVENTS = Number(flag("events") ?? (small ? 2_000_000 : 200_000_000));
 /** Two f64 and a compact header. */
 const EVENT_BYTES = 20;
-const TEXT = "GET /index/of/page22".repeat(25);
-/** A header, an i32, the text and its NUL. */
-const TEXT_EVENT_BYTES = 4 + 4 + TEXT.length + 1;
+const LONG_TEXT = texts[0].repeat(25);
+const LINE_TEXT = texts[0].repeat(5);
+/** Bytes of an event with an i32 and a text: a header, the i32, the text and its NUL. */
+const textBytes = (text: string): number => 4 + 4 + text.length + 1;
+const LONG_EVENTS = Math.round((EVENTS * EVENT_BYTES) / textBytes(LONG_TEXT));
+const SHORT_BYTES = EVENTS * EVENT_BYTES;
+const LINES_BYTES = EVENTS * textBytes(LINE_TEXT);
 /** As the consumer writes: a sub-buffer at a time. */
 const CHUNK_BYTES = 256 * 1024;
 const PACED_BYTES_A_SECOND = 100e6;
 const PACED_SECONDS = small ? 0.3 : 5;
+const PACED_EVENTS = (PACED_BYTES_A_SECOND / EVENT_BYTES) * PACED_SECONDS;
 /** Nothing may be discarded because the disk paused. */
 const BLOCK_TIMEOUT_MS = 60_000;
 const BURST = 100_000;
@@ -38,7 +44,7 @@ async function recorded(emit: () => Promise<void> | void, events: number): Promi
       mode: "block",
       blockTimeout: BLOCK_TIMEOUT_MS,
     });
-    writePlain(dir);
+    writePlain(dir, SHORT_BYTES);
     const consumer = consumersOf(sessionDir)[0]!;
     const before = cpuSeconds(consumer);
     const start = performance.now();
@@ -57,13 +63,13 @@ function left(session: Session, events: number): { bytes: number; lost: number }
   return { bytes: bytes / events, lost: events - Number(session.info()!.recordsWritten) };
 }
 
-/** Writes as many bytes as the events are, a sub-buffer's at a time, and removes them. @returns seconds of writing. */
-function writePlain(dir: string): number {
+/** Writes so many bytes, a sub-buffer's at a time, and removes them. @returns seconds of writing. */
+function writePlain(dir: string, bytes: number): number {
   const chunk = new Uint8Array(CHUNK_BYTES).fill(1);
   const path = join(dir, "plain");
   const file = openSync(path, "w");
   const start = performance.now();
-  for (let written = 0; written < EVENTS * EVENT_BYTES;) written += writeSync(file, chunk);
+  for (let written = 0; written < bytes;) written += writeSync(file, chunk);
   const seconds = (performance.now() - start) / 1000;
   closeSync(file);
   rmSync(path);
@@ -75,26 +81,25 @@ function writePlain(dir: string): number {
  * whoever uses it next pays several times the price of the write: everyone measured
  * here writes into memory that another file has just left.
  */
-function plainWrite(): Promise<Record<string, number>> {
+function plainWrite(bytes: number): Promise<Record<string, number>> {
   return withTempDir(async (dir) => {
-    writePlain(dir);
-    return { seconds: writePlain(dir) };
+    writePlain(dir, SHORT_BYTES);
+    return { seconds: writePlain(dir, bytes) };
   }, flag("dir"));
 }
 
 /** Emits as many events a millisecond as make 100 MB a second. */
 async function paced(): Promise<Record<string, number>> {
   const burst = bursts["two_f64"]!();
-  const total = (PACED_BYTES_A_SECOND / EVENT_BYTES) * PACED_SECONDS;
   return recorded(async () => {
     const start = performance.now();
-    for (let emitted = 0; emitted < total;) {
-      const due = Math.min(total, ((performance.now() - start) / 1000 / PACED_SECONDS) * total);
+    for (let emitted = 0; emitted < PACED_EVENTS;) {
+      const due = Math.min(PACED_EVENTS, ((performance.now() - start) / 1000 / PACED_SECONDS) * PACED_EVENTS);
       burst(Math.floor(due) - emitted);
       emitted = Math.floor(due);
       await Bun.sleep(1);
     }
-  }, total);
+  }, PACED_EVENTS);
 }
 
 function inBursts(burst: (n: number) => void, events: number): Promise<Record<string, number>> {
@@ -103,27 +108,29 @@ function inBursts(burst: (n: number) => void, events: number): Promise<Record<st
   }, events);
 }
 
-const textEvents = Math.round((EVENTS * EVENT_BYTES) / TEXT_EVENT_BYTES);
+function withText(text: string): (n: number) => void {
+  const event = provider("bench").tracepoint("text", [
+    ["a", "i32"],
+    ["s", "string"],
+  ]);
+  return (n) => {
+    for (let i = 0; i < n; i++) event(i, text);
+  };
+}
 
 const cells: Readonly<Record<string, () => Promise<Record<string, number>>>> = {
-  write: plainWrite,
+  write: () => plainWrite(SHORT_BYTES),
   events: () => inBursts(bursts["two_f64"]!(), EVENTS),
-  text: () => {
-    const event = provider("bench").tracepoint("text", [
-      ["a", "i32"],
-      ["s", "string"],
-    ]);
-    return inBursts((n) => {
-      for (let i = 0; i < n; i++) event(i, TEXT);
-    }, textEvents);
-  },
+  long: () => inBursts(withText(LONG_TEXT), LONG_EVENTS),
   paced,
+  write_lines: () => plainWrite(LINES_BYTES),
+  lines: () => inBursts(withText(LINE_TEXT), EVENTS),
 };
 
 const cell = cellToRun();
 if (cell !== undefined) console.log(JSON.stringify(await cells[cell]!()));
 else {
-  const needed = EVENTS * EVENT_BYTES * 1.1;
+  const needed = LINES_BYTES * 1.1;
   await withTempDir(async (dir) => {
     const { bavail, bsize } = statfsSync(dir);
     if (bavail * bsize < needed)
@@ -132,31 +139,44 @@ else {
       );
   }, flag("dir"));
   const results = await runCells(import.meta.path, Object.keys(cells), ROUNDS);
-  const rate = (cell: string, events: number): string[] => {
+  const plain = (cell: string, bytes: number): string[] => {
+    const rate = bytes / results.of(`${cell}.seconds`) / 1e6;
+    return [
+      `plain write(2) of ${(bytes / 1e9).toFixed(1)} GB, 256 KiB each`,
+      "",
+      rate.toFixed(0),
+      "100 %",
+      "",
+      "",
+      "",
+    ];
+  };
+  const recordedRow = (title: string, cell: string, events: number, write?: string): string[] => {
     const seconds = results.of(`${cell}.seconds`);
     const bytes = results.of(`${cell}.bytes`);
     return [
+      `${(events / 1e6).toFixed(events < 10e6 ? 1 : 0)} million of ${title}`,
       (events / seconds / 1e6).toFixed(1),
       ((events * bytes) / seconds / 1e6).toFixed(0),
-      `${(results.ratio("write.seconds", `${cell}.seconds`) * 100).toFixed(0)} %`,
+      write === undefined
+        ? ""
+        : `${(results.ratio(`${write}.seconds`, `${cell}.seconds`) * 100).toFixed(0)} %`,
       bytes.toFixed(2),
       `${(results.of(`${cell}.cpu`) * 100).toFixed(0)} %`,
       String(results.of(`${cell}.lost`)),
     ];
   };
-  const plain = (EVENTS * EVENT_BYTES) / results.of("write.seconds") / 1e6;
   console.log(`${machine()}; medians of ${ROUNDS} rounds, block mode, each cell a fresh process\n`);
   console.log(
     table(
       ["to a file", "million events/s", "MB/s", "of write(2)", "bytes/event", "consumer's CPU", "lost"],
       [
-        ["plain write(2), 256 KiB each", "", plain.toFixed(0), "100 %", "", "", ""],
-        [`${EVENTS / 1e6} million of two f64`, ...rate("events", EVENTS)],
-        [`${(textEvents / 1e6).toFixed(1)} million of i32 + 500 characters`, ...rate("text", textEvents)],
-        [
-          "two f64, at 100 MB/s",
-          ...rate("paced", (PACED_BYTES_A_SECOND / EVENT_BYTES) * PACED_SECONDS).with(2, ""),
-        ],
+        plain("write", SHORT_BYTES),
+        recordedRow("two f64", "events", EVENTS, "write"),
+        recordedRow("i32 + 500 characters", "long", LONG_EVENTS, "write"),
+        plain("write_lines", LINES_BYTES),
+        recordedRow("i32 + 100 characters", "lines", EVENTS, "write_lines"),
+        recordedRow("two f64, at 100 MB/s", "paced", PACED_EVENTS),
       ],
     ),
   );
