@@ -2,10 +2,9 @@
  * Provider `http_server`: a request in a handler's hands, as a span with what the
  * handler does inside. Used by serve.ts and node-http.ts, in the thread that serves.
  */
-import { spansAround } from "../record/span.ts";
-import { thread } from "../record/thread.ts";
 import { provider } from "../record/tracepoint.ts";
 import { pathOf } from "../record/text.ts";
+import { enter, type Inside } from "./inside.ts";
 
 /** Where no pattern is known. Not empty: babeltrace2 2.0.4 shows an earlier event's text for an empty one. */
 export const NO_ROUTE = "(none)";
@@ -41,12 +40,8 @@ export function serverEvents(): ReturnType<typeof define> {
 }
 
 /** A request while its handler has it. */
-export interface Handling {
-  readonly id: number;
+export interface Handling extends Inside {
   readonly request: object;
-  /** What was around before, for after. */
-  span: number;
-  spans: number | undefined;
 }
 
 /**
@@ -56,27 +51,7 @@ export interface Handling {
 export function begin(request: object, method: string, url: string, route: string): Handling | undefined {
   const span = serverEvents().request;
   if (!span.enabled) return undefined;
-  return enter({ id: span.begin(method, pathOf(url), route), request, span: 0, spans: undefined });
-}
-
-/**
- * What runs from here on, also later, is inside the request's span. Not by `run` of
- * the span: its frame would show in the errors of handlers.
- */
-export function enter(handling: Handling): Handling {
-  const storage = spansAround();
-  handling.span = thread.currentSpan;
-  handling.spans = storage.getStore();
-  thread.currentSpan = 0;
-  storage.enterWith(handling.id);
-  return handling;
-}
-
-/** What runs from here on is where it was before. */
-export function leave(handling: Handling): void {
-  thread.currentSpan = handling.span;
-  // Zero is no span.
-  spansAround().enterWith(handling.spans ?? 0);
+  return enter({ id: span.begin(method, pathOf(url), route), request });
 }
 
 /** From this status on the server failed, by OpenTelemetry's conventions; below, the client did. */

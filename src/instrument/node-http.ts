@@ -4,7 +4,8 @@
  * was sent or the client is gone. Called by the preload, in every traced thread; does
  * nothing in a program that does not import these modules.
  */
-import { begin, end, type Handling, leave, NO_ROUTE, serverEvents } from "./http-server.ts";
+import { begin, end, type Handling, NO_ROUTE, serverEvents } from "./http-server.ts";
+import { leave } from "./inside.ts";
 import { whenImported } from "./when-imported.ts";
 import { type Around, wrap } from "./wrap.ts";
 

@@ -3,13 +3,14 @@
  * `http_server`, from the handler's call until it has given its response's head.
  * Called by the preload, in every traced thread.
  *
- * Not seen: responses that run no JavaScript (static routes), the body of a response
- * that streams, and WebSocket messages.
+ * Not seen: responses that run no JavaScript (static routes), and the body of a response
+ * that streams. WebSockets: websocket.ts.
  */
-import { isPlainPromise } from "../record/span.ts";
-import { begin, end, enter, type Handling, leave, NO_ROUTE, serverEvents } from "./http-server.ts";
+import { begin, end, type Handling, NO_ROUTE, serverEvents } from "./http-server.ts";
+import { enter, leave, settled } from "./inside.ts";
 import { Failures } from "./serve-failures.ts";
 import { errorText } from "../record/text.ts";
+import { tracedWebSocket, tracePublish } from "./websocket.ts";
 import { type Around, type Callable, isCallable, replace, wrap, wrapHandler } from "./wrap.ts";
 
 /** What Bun answers where a handler failed and there is no `error` handler. */
@@ -23,33 +24,6 @@ const upgraded = new WeakSet<object>();
 function statusOf({ request }: Handling, result: unknown): number {
   if (result instanceof Response) return result.status;
   return upgraded.has(request) ? UPGRADED_STATUS : 0;
-}
-
-/**
- * Waits for a handler's promise, if it is one.
- * @returns what Bun gets. A promise that is settled stays the one it is, so that
- *   Bun answers as soon as it would; it does not count as handled by being looked at.
- */
-function settled(result: unknown, done: (value: unknown) => void, failed: (error: unknown) => void): unknown {
-  if (!isPlainPromise(result)) {
-    done(result);
-    return result;
-  }
-  const state = Bun.peek.status(result);
-  if (state === "fulfilled") done(Bun.peek(result));
-  else if (state === "rejected") failed(Bun.peek(result));
-  else
-    return result.then(
-      (value) => {
-        done(value);
-        return value;
-      },
-      (error: unknown) => {
-        failed(error);
-        throw error;
-      },
-    );
-  return result;
 }
 
 /** A server's handlers. */
@@ -143,6 +117,7 @@ function tracedOptions(options: unknown): unknown {
       get(_, name) {
         const value: unknown = Reflect.get(options, name);
         if (name === "routes") return tracedRoutes(value, handlers);
+        if (name === "websocket") return tracedWebSocket(value);
         if (!isCallable(value)) return value;
         if (name === "fetch") return wrapHandler(value, handlers.around(NO_ROUTE));
         return name === "error" ? handlers.error(value) : value;
@@ -159,6 +134,7 @@ function instrumentServer(server: unknown): void {
   const prototype: object = Object.getPrototypeOf(server);
   if (instrumented.has(prototype)) return;
   instrumented.add(prototype);
+  tracePublish(prototype);
   replace(prototype, "reload", wrapWithOptions);
   replace(prototype, "upgrade", (original) =>
     wrap<object>(original, {
