@@ -11,7 +11,7 @@ import { enter, leave, settled } from "./inside.ts";
 import { Failures } from "./serve-failures.ts";
 import { errorText } from "../record/text.ts";
 import { tracedWebSocket, tracePublish } from "./websocket.ts";
-import { type Around, type Callable, isCallable, replace, wrap, wrapHandler } from "./wrap.ts";
+import { type Around, type Callable, isCallable, readThrough, replace, wrap, wrapHandler } from "./wrap.ts";
 
 /** What Bun answers where a handler failed and there is no `error` handler. */
 const FAILED_STATUS = 500;
@@ -102,28 +102,17 @@ function tracedRoutes(routes: unknown, handlers: Handlers): unknown {
   );
 }
 
-/**
- * Options as Bun reads them, a property at a time, with traced handlers. The
- * program's object stays as it is: it may be frozen, or have getters that want it as
- * their `this`.
- */
+/** The options of `Bun.serve` with traced handlers. */
 function tracedOptions(options: unknown): unknown {
   if (typeof options !== "object" || options === null) return options;
   const handlers = new Handlers();
-  return new Proxy(
-    {},
-    {
-      has: (_, name) => Reflect.has(options, name),
-      get(_, name) {
-        const value: unknown = Reflect.get(options, name);
-        if (name === "routes") return tracedRoutes(value, handlers);
-        if (name === "websocket") return tracedWebSocket(value);
-        if (!isCallable(value)) return value;
-        if (name === "fetch") return wrapHandler(value, handlers.around(NO_ROUTE));
-        return name === "error" ? handlers.error(value) : value;
-      },
-    },
-  );
+  return readThrough(options, (name, value) => {
+    if (name === "routes") return tracedRoutes(value, handlers);
+    if (name === "websocket") return tracedWebSocket(value);
+    if (!isCallable(value)) return value;
+    if (name === "fetch") return wrapHandler(value, handlers.around(NO_ROUTE));
+    return name === "error" ? handlers.error(value) : value;
+  });
 }
 
 /** Servers of one kind (with TLS or not) share a prototype. */

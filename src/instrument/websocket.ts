@@ -8,7 +8,7 @@ import type { Span } from "../record/span.ts";
 import { cut } from "../record/text.ts";
 import { provider } from "../record/tracepoint.ts";
 import { enter, type Inside, leave, settled } from "./inside.ts";
-import { type Around, type Callable, isCallable, replace, wrap, wrapHandler } from "./wrap.ts";
+import { type Around, type Callable, isCallable, readThrough, replace, wrap, wrapHandler } from "./wrap.ts";
 
 function define() {
   const websocket = provider("websocket");
@@ -75,45 +75,50 @@ function inSpan(
   };
 }
 
-const handlers: Readonly<Record<string, Around<Inside>>> = {
-  open: inSpan(
-    () => events().open,
-    ([socket]) => events().open.begin(numberOf(socket)),
-  ),
-  message: inSpan(
-    () => events().message,
-    ([socket, message]) => events().message.begin(numberOf(socket), bytesOf(message)),
-  ),
-  drain: inSpan(
-    () => events().drain,
-    ([socket]) => events().drain.begin(numberOf(socket)),
-  ),
-  close: inSpan(
-    () => events().close,
-    ([socket, code]) => events().close.begin(numberOf(socket), Number(code)),
-  ),
-};
+const handlers: ReadonlyMap<PropertyKey, Around<Inside>> = new Map([
+  [
+    "open",
+    inSpan(
+      () => events().open,
+      ([socket]) => events().open.begin(numberOf(socket)),
+    ),
+  ],
+  [
+    "message",
+    inSpan(
+      () => events().message,
+      ([socket, message]) => events().message.begin(numberOf(socket), bytesOf(message)),
+    ),
+  ],
+  [
+    "drain",
+    inSpan(
+      () => events().drain,
+      ([socket]) => events().drain.begin(numberOf(socket)),
+    ),
+  ],
+  [
+    "close",
+    inSpan(
+      () => events().close,
+      ([socket, code]) => events().close.begin(numberOf(socket), Number(code)),
+    ),
+  ],
+]);
 
 /** Where the program has no such handler: its sockets are seen to come and go all the same. */
-const ALWAYS: ReadonlySet<string> = new Set(["open", "close"]);
+const ALWAYS: ReadonlySet<PropertyKey> = new Set(["open", "close"]);
 
-/** The option `websocket` with traced handlers; the program's object stays as it is. */
+/** The option `websocket` with traced handlers. */
 export function tracedWebSocket(options: unknown): unknown {
   if (typeof options !== "object" || options === null) return options;
   events();
-  return new Proxy(
-    {},
-    {
-      has: (_, name) => Reflect.has(options, name),
-      get(_, name) {
-        const value: unknown = Reflect.get(options, name);
-        const around = typeof name === "string" && Object.hasOwn(handlers, name) ? handlers[name] : undefined;
-        if (around === undefined) return value;
-        if (isCallable(value)) return wrapHandler(value, around);
-        return value === undefined && ALWAYS.has(String(name)) ? wrapHandler(() => {}, around) : value;
-      },
-    },
-  );
+  return readThrough(options, (name, value) => {
+    const around = handlers.get(name);
+    if (around === undefined) return value;
+    if (isCallable(value)) return wrapHandler(value, around);
+    return value === undefined && ALWAYS.has(name) ? wrapHandler(() => {}, around) : value;
+  });
 }
 
 let sendsTraced = false;

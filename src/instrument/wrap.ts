@@ -115,6 +115,24 @@ export function isCallable(value: unknown): value is Callable {
   return typeof value === "function";
 }
 
+/**
+ * Options as Bun reads them, a property at a time, some of them others. The program's
+ * object stays as it is: it may be frozen, or have getters that want it as their `this`.
+ * @param instead what Bun finds for a property.
+ */
+export function readThrough(
+  options: object,
+  instead: (name: PropertyKey, value: unknown) => unknown,
+): object {
+  return new Proxy(
+    {},
+    {
+      has: (_, name) => Reflect.has(options, name),
+      get: (_, name) => instead(name, Reflect.get(options, name)),
+    },
+  );
+}
+
 /** Puts a wrapper in a method's place, with the same attributes; does nothing where there is no such method. */
 export function replace(object: object, key: PropertyKey, wrapped: (original: Callable) => Callable): void {
   const descriptor = Object.getOwnPropertyDescriptor(object, key);

@@ -23,7 +23,9 @@ test("sockets, messages, sends, broadcasts", async () => {
     ["websocket:close_begin", { socket, code }],
     ["websocket:close_end", { failed: "false" }],
   ];
-  expect(shown(events, "websocket")).toEqual([
+  const steps = shown(events, "websocket");
+  const slow = steps.splice(steps.findIndex((step) => JSON.stringify(step).includes('"socket":4')));
+  expect(steps).toEqual([
     ...opened(1),
     ...opened(2),
     ...answered(1, 6, 11),
@@ -39,30 +41,44 @@ test("sockets, messages, sends, broadcasts", async () => {
     ["websocket:close_end", { failed: "false" }],
     ["websocket:message_end", { failed: "false" }],
   ]);
+  const sends = slow.filter(([name]) => name === "websocket:send").map(([, fields]) => fields);
+  const piece = { socket: 4, bytes: 2 ** 20, result: 2 ** 20 };
+  expect(sends).toEqual([...sends.slice(1).map(() => piece), { ...piece, result: -1 }]);
+  expect(slow.filter(([name]) => name !== "websocket:send")).toEqual([
+    ["websocket:open_begin", { socket: 4 }],
+    ["websocket:open_end", { failed: "false" }],
+    ["websocket:message_begin", { socket: 4, bytes: 4 }],
+    ["websocket:message_end", { failed: "false" }],
+    ["websocket:drain_begin", { socket: 4 }],
+    ["websocket:drain_end", { failed: "false" }],
+    ...closed(4, 1001),
+  ]);
 });
 
 test("what a handler does is inside its span, and its opening inside the request", async () => {
   const { events } = await both("websocket.ts", [], { session: { enable: ["*"] } });
-  const requests = spansOf(events, "http_server:request").filter(({ begin }) => begin["path"] !== "/silent");
-  const [ann, bob] = spansOf(events, "websocket:open");
-  expect([ann?.parent, bob?.parent]).toEqual(requests.map(({ id }) => id));
+  const opens = spansOf(events, "websocket:open");
+  const [ann, bob] = opens;
+  expect(opens.map(({ parent }) => parent)).toEqual(
+    spansOf(events, "http_server:request").map(({ id }) => id),
+  );
   const messages = spansOf(events, "websocket:message").slice(0, 3);
   const queries = spansOf(events, "sqlite:query");
   expect(queries.map(({ begin, parent }) => [begin["sql"], parent])).toEqual([
     ["SELECT 1", ann?.id],
+    ["SELECT 3", ann?.parent],
     ["SELECT 1", bob?.id],
+    ["SELECT 3", bob?.parent],
     ...messages.map(({ id }) => ["SELECT 2", id]),
   ]);
 });
 
-test("a handler that throws: told as untraced, and its span has failed", async () => {
+test("handlers that reject and that throw: told as untraced, and their spans have failed", async () => {
   const { events } = await both("websocket.ts", ["throw"], { session: { enable: ["websocket:message*"] } });
   expect(
     shown(events, "websocket")
       .filter(([name]) => name === "websocket:message_end")
-      .slice(-2),
-  ).toEqual([
-    ["websocket:message_end", { failed: "true" }],
-    ["websocket:message_end", { failed: "false" }],
-  ]);
+      .slice(-4)
+      .map(([, fields]) => fields),
+  ).toEqual([{ failed: "true" }, { failed: "false" }, { failed: "true" }, { failed: "false" }]);
 });

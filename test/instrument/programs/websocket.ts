@@ -9,7 +9,7 @@ type Socket = Bun.ServerWebSocket<{ readonly user: string }>;
 const asked: string[] = [];
 const sockets = new Set<Socket>();
 
-const websocket: Bun.WebSocketHandler<{ readonly user: string }> = {
+const websocket = {
   idleTimeout: 30,
   open(socket) {
     sockets.add(socket);
@@ -28,7 +28,7 @@ const websocket: Bun.WebSocketHandler<{ readonly user: string }> = {
   close(socket, code, reason) {
     asked.push(`closed ${socket.data.user} ${code} ${reason} ${arguments.length}`);
   },
-};
+} satisfies Bun.WebSocketHandler<{ readonly user: string }>;
 
 /** A client that hands on one message after the other. */
 async function client(url: URL, path: string) {
@@ -52,7 +52,9 @@ async function chat(): Promise<void> {
     ...here,
     fetch(request, self) {
       const user = new URL(request.url).pathname.slice(1);
-      return self.upgrade(request, { data: { user } }) ? undefined : new Response("no", { status: 400 });
+      const upgraded = self.upgrade(request, { data: { user } });
+      database.query("SELECT 3").get();
+      return upgraded ? undefined : new Response("no", { status: 400 });
     },
     websocket: Object.freeze(websocket),
   });
@@ -97,6 +99,29 @@ async function silent(): Promise<void> {
   await server.stop(true);
 }
 
+/** More than the client takes at once: some is kept, and told when it is gone. */
+async function slow(): Promise<void> {
+  const piece = new Uint8Array(2 ** 20);
+  const { promise: drained, resolve } = Promise.withResolvers<string>();
+  const server = Bun.serve({
+    ...here,
+    fetch: (request, self) =>
+      self.upgrade(request, { data: undefined }) ? undefined : new Response("no", { status: 400 }),
+    websocket: {
+      message(socket) {
+        while (socket.sendBinary(piece) > 0);
+      },
+      drain(socket) {
+        resolve(`drained ${arguments.length} ${socket.getBufferedAmount()}`);
+      },
+    },
+  });
+  const { socket } = await client(server.url, "/slow");
+  socket.onopen = () => socket.send("more");
+  console.log(await drained);
+  await server.stop(true);
+}
+
 /** What Bun will not take, it says as it would. */
 function bad(): void {
   for (const websocket of [undefined, null, 5, {}, { message: 1 }, { message() {}, open: 1 }])
@@ -110,19 +135,27 @@ function bad(): void {
 
 await chat();
 await silent();
+await slow();
 bad();
-if (process.argv.includes("throw")) {
-  const server = Bun.serve<{ readonly user: string }>({
-    ...here,
-    fetch(request, self) {
-      self.upgrade(request, { data: { user: "cy" } });
+if (process.argv.includes("throw"))
+  for (const message of [
+    websocket.message,
+    (socket: Socket, message: string | Buffer) => {
+      if (message === "throw") throw new Error("at once");
+      socket.send("thrown before");
     },
-    websocket,
-  });
-  const { socket, next } = await client(server.url, "/cy");
-  console.log(await next());
-  socket.send("throw");
-  socket.send("after");
-  console.log(await next());
-  await server.stop(true);
-}
+  ]) {
+    const server = Bun.serve<{ readonly user: string }>({
+      ...here,
+      fetch(request, self) {
+        self.upgrade(request, { data: { user: "cy" } });
+      },
+      websocket: { open: (socket) => void socket.send("open"), message },
+    });
+    const { socket, next } = await client(server.url, "/cy");
+    console.log(await next());
+    socket.send("throw");
+    socket.send("after");
+    console.log(await next());
+    await server.stop(true);
+  }
