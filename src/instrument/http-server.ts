@@ -51,7 +51,7 @@ export interface Handling extends Inside {
 export function begin(request: object, method: string, url: string, route: string): Handling | undefined {
   const span = serverEvents().request;
   if (!span.enabled) return undefined;
-  return enter({ id: span.begin(method, pathOf(url), route), request });
+  return enter({ id: span.begin(method, pathOf(url), route), request, span: 0, spans: undefined });
 }
 
 /** From this status on the server failed, by OpenTelemetry's conventions; below, the client did. */

@@ -9,9 +9,9 @@ import { thread } from "../record/thread.ts";
 export interface Inside {
   /** The span's. */
   readonly id: number;
-  /** What was around before, for after: of {@link enter}. */
-  span?: number;
-  spans?: number | undefined;
+  /** What was around before, for after; set by {@link enter}. */
+  span: number;
+  spans: number | undefined;
 }
 
 /**
@@ -28,10 +28,10 @@ export function enter<I extends Inside>(inside: I): I {
 }
 
 /** What runs from here on is where it was before. */
-export function leave({ span = 0, spans = 0 }: Inside): void {
+export function leave({ span, spans }: Inside): void {
   thread.currentSpan = span;
   // Zero is no span.
-  spansAround().enterWith(spans);
+  spansAround().enterWith(spans ?? 0);
 }
 
 /**

@@ -61,7 +61,7 @@ function inSpan(
 ): Around<Inside> {
   const end = (id: number, failed: boolean): void => span().end(id, failed);
   return {
-    before: (_, args) => (span().enabled ? enter({ id: begin(args) }) : undefined),
+    before: (_, args) => (span().enabled ? enter({ id: begin(args), span: 0, spans: undefined }) : undefined),
     left(inside, threw) {
       leave(inside);
       if (threw) end(inside.id, true);
