@@ -10,6 +10,7 @@ import { instrumentFetch } from "./fetch.ts";
 import { instrumentNodeHttp } from "./node-http.ts";
 import { instrumentProcess } from "./process.ts";
 import { instrumentServe } from "./serve.ts";
+import { instrumentSpawn } from "./spawn.ts";
 import { instrumentSqlite } from "./sqlite.ts";
 import { instrumentWorkers } from "./worker.ts";
 
@@ -25,6 +26,7 @@ const instruments: readonly Instrument[] = [
   instrumentNodeHttp,
   instrumentFetch,
   instrumentSqlite,
+  instrumentSpawn,
 ];
 
 /** Set on the global object: a program may preload the library itself, under `buntrace record` too. */
