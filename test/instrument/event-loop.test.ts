@@ -159,7 +159,7 @@ test("disable and enable act on the running program; it runs on after stop", asy
   expect(await program.exited).toBe(0);
   await place.recorded();
   const blocks = blocksOf(await readTrace(place.output));
-  expect(blocks.map(({ late }) => late.length)).toEqual([0, 1]);
+  expect(blocks.map(({ late }) => late.length > 0)).toEqual([false, true]);
   check(blocks.slice(1));
 });
 
