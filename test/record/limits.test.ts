@@ -341,6 +341,18 @@ test("discarded events of a rotated trace are told, to the last one", async () =
   expect(discarded).toBeGreaterThan(0);
 });
 
+test.each<[string, SessionOptions]>([
+  ["with rotation", { rotateSize: 20_000 }],
+  ["with a limit", { maxSize: 60_000 }],
+])("an event discarded at a thread's end is told, though the program lives on: %s", async (_, limits) => {
+  await using place = new Place();
+  const program = join(import.meta.dirname, "programs/discards-at-its-end.ts");
+  const session = { subBufferSize: 4096, flushPeriod: 60_000, ...limits };
+  expect(await runJson(place, program, { session })).toEqual([1, 1]);
+  const { events, discarded } = await readReport(place.output);
+  expect([events.length, discarded]).toEqual([1, 1]);
+});
+
 test("a snapshot of a rotated session is what the rings hold", async () => {
   await using place = new Place();
   const output = join(place.dir, "snapshot");
