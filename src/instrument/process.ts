@@ -9,9 +9,9 @@ import { rejectionWasReported, watchErrors } from "../record/uncaught.ts";
 
 const PROVIDER = provider("process");
 
-/** Bun tells 0 when it leaves because of a rejection, and then exits with 1. */
+/** Bun leaves because of a rejection with 1, whatever `process.exitCode` is, and tells that or 0. */
 function exitCode(code: unknown): number {
-  return rejectionWasReported() && code === 0 && process.exitCode === undefined ? 1 : Number(code);
+  return rejectionWasReported() ? 1 : Number(code);
 }
 
 function workingDirectory(): string {

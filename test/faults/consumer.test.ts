@@ -21,6 +21,7 @@ import {
   waitFor,
 } from "../support/processes.ts";
 import { runCases } from "../support/random.ts";
+import { realtimeNs } from "../support/realtime.ts";
 import { runJson, start } from "../support/run.ts";
 import { runConsumer } from "../support/session-files.ts";
 import { checkNumbered } from "./numbered.ts";
@@ -227,29 +228,40 @@ test.each([["000"], ["077"]])(
   },
 );
 
-/** Resolves when the first thread of a place's one session waits for room. */
-async function threadWaits(place: Place): Promise<void> {
-  const file = join(place.sessionDir, place.sessions()[0] ?? "");
-  await waitFor("the thread to wait", () => {
-    const bytes = readFileSync(file);
-    const [ring] = ringsOf(bytes);
-    return ring !== undefined && bytes.readUInt32LE(ring + RING_OFFSETS.waiting) === 1;
-  });
+/** Whether the first thread of a place's one session waits for room. */
+function isWaiting(place: Place): boolean {
+  const bytes = readFileSync(join(place.sessionDir, place.sessions()[0] ?? ""));
+  const [ring] = ringsOf(bytes);
+  return ring !== undefined && bytes.readUInt32LE(ring + RING_OFFSETS.waiting) === 1;
 }
 
-test("a session ended while a thread waits for room, in block mode: its event is in the trace", async () => {
+async function threadWaits(place: Place): Promise<void> {
+  await waitFor("the thread to wait", () => isWaiting(place));
+}
+
+test("a session ended while a thread waits for room, in block mode: its event is in the trace, with the time when there was room", async () => {
   await using place = new Place();
   const program = start(place, join(PROGRAMS, "until-disabled.ts"), {
-    session: { subBufferSize: 4096, subBuffers: 2, mode: "block", blockTimeout: 60_000 },
+    session: { subBufferSize: 4096, subBuffers: 2, mode: "block", blockTimeout: 60_000, flushPeriod: 60_000 },
+    stdin: "pipe",
   });
   const consumer = await consumerOf(place);
   await program.stderr.getReader().read();
+  // Stopped in its sleep: the first thing that it hears is its end.
+  await waitFor("the consumer to sleep", () => processState(consumer) === "S");
   process.kill(consumer, "SIGSTOP");
+  program.stdin?.write("\n");
+  await program.stdin?.end();
   await threadWaits(place);
+  await Bun.sleep(50);
+  const room = realtimeNs();
   for (const signal of ["SIGTERM", "SIGCONT"] as const) process.kill(consumer, signal);
   const emitted = Number(await program.stdout.text());
   await place.recorded();
-  expect(await numbersIn(place)).toEqual(range(emitted));
+  const events = await readTrace(place.output);
+  expect(events.map(({ fields }) => fields["n"])).toEqual(range(emitted));
+  // Up to a moment before, the trace may have been told to be complete.
+  expect(events.at(-1)?.timeNs).toBeGreaterThan(room);
 });
 
 test("block mode: a consumer that stands still is waited for once, and again when it goes on", async () => {
@@ -263,6 +275,8 @@ test("block mode: a consumer that stands still is waited for once, and again whe
   await program.tell("emit 20000");
   process.kill(consumer, "SIGCONT");
   const stood = await program.tell("flush");
+  // Or the end of the session would wait for it.
+  expect(isWaiting(place)).toBe(false);
   expect(stood.discarded).toBeGreaterThan(10_000);
   expect(stood.recorded + stood.discarded).toBe(20_001);
   // Many rings full: without a wait for each some would be lost.

@@ -33,6 +33,14 @@ const ways: Record<string, () => unknown> = {
     Promise.reject(new OwnError("rejected"));
     setTimeout(() => console.log("never"), 1);
   },
+  "reject-exit-code": () => {
+    process.exitCode = 9;
+    Promise.reject(new OwnError("rejected"));
+  },
+  "reject-and-exit": () => {
+    Promise.reject(new OwnError("rejected"));
+    process.nextTick(() => process.exit(9));
+  },
   "reject-three": () =>
     setTimeout(() => {
       Promise.reject(new OwnError("one"));
