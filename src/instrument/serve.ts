@@ -82,7 +82,7 @@ class Handlers {
   }
 }
 
-/** A route's handlers: a function, or one a method. Everything else (a response, a page) is left as it is. */
+/** A route's handlers: a function, or one a method, of the route's own. Everything else (a response, a page) is left as it is. */
 function tracedRoute(route: unknown, around: Around<Handling>): unknown {
   if (isCallable(route)) return wrapHandler(route, around);
   if (typeof route !== "object" || route === null || route instanceof Response) return route;
@@ -92,7 +92,7 @@ function tracedRoute(route: unknown, around: Around<Handling>): unknown {
     method,
     isCallable(handler) ? wrapHandler(handler, around) : handler,
   ]);
-  return Object.assign(Object.create(Object.getPrototypeOf(route)), Object.fromEntries(traced));
+  return Object.fromEntries(traced);
 }
 
 function tracedRoutes(routes: unknown, handlers: Handlers): unknown {

@@ -86,6 +86,16 @@ test.each(["strict", "throw", "warn", "none"])("--unhandled-rejections=%s", asyn
   }
 });
 
+test("in a directory that was removed", async () => {
+  const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"';
+  const { events } = await both(PROGRAM, ["throw"], { wrap: ["sh", "-c", script] });
+  expect(shown(events, "process").map(([name]) => name)).toEqual([
+    "process:start",
+    "process:uncaught_error",
+    "process:exit",
+  ]);
+});
+
 test("the stack says where, and not in the tracer", async () => {
   const { events } = await both(PROGRAM, ["throw-later"]);
   const error = events.find(({ name }) => name === "process:uncaught_error");

@@ -28,6 +28,8 @@ test("results, errors, identities; queries and transactions", async () => {
     `${one} = 1`,
     inserted,
     "SELECT * FROM t WHERE id = 1 = 1",
+    "SELECT 7 AS changes = 1",
+    `${"SELECT 1 -- ".padEnd(4096, "x")} = 1`,
     `${all} = 4`,
     `${all} = 4`,
     `${all} = 1`,

@@ -31,8 +31,8 @@ async function ask(...args: unknown[]): Promise<void> {
 }
 
 await ask(at("/string?token=secret"));
-await ask(new URL(at("/url")), { method: "post", body: "body" });
-await ask(new Request(at("/request"), { method: "DELETE" }));
+await ask(new URL(at("/url?token=secret")), { method: "post", body: "body" });
+await ask(new Request(at("/request?token=secret"), { method: "DELETE" }));
 await ask(new Request(at("/request")), { method: "PUT", body: "over" });
 await ask(at("/redirect"));
 await ask(at("/redirect"), { redirect: "manual" });

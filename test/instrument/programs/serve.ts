@@ -68,6 +68,12 @@ const routes = {
       return new Response(`${user.getStore()}`);
     }),
   "/broken": () => new Response("broken", { status: 500 }),
+  "/class": new (class {
+    GET = (): Response => new Response("own");
+    POST(): Response {
+      return new Response("inherited");
+    }
+  })(),
   "/files/*": () => new Response("a file"),
   "/redirect": () => Response.redirect("/sync"),
 };
@@ -92,6 +98,7 @@ async function plain(): Promise<void> {
   await ask(server, "/method", { method: "POST", body: "a body" });
   await ask(server, "/method", { method: "PUT" });
   await ask(server, "/method", { method: "DELETE" });
+  await ask(server, "/class", { method: "POST" });
   await ask(server, "/nowhere?secret=1");
   await Promise.all([1, 2, 3].map(() => ask(server, "/rejects-later")));
   const direct = await server.fetch(new Request("http://direct/path"));
@@ -110,6 +117,8 @@ async function withoutErrorHandler(): Promise<void> {
   await ask(server, "/throws");
   await ask(server, "/rejects");
   await ask(server, "/nothing");
+  server.reload({ fetch: () => new Response("reloaded, too") });
+  await ask(server, "/reloaded");
   await server.stop();
 }
 
@@ -125,6 +134,7 @@ async function failingErrorHandlers(): Promise<void> {
     async () => {
       throw new Error("rejected by the error handler");
     },
+    () => undefined as unknown as Response,
   ]) {
     const server = Bun.serve({ ...here, fetch: routes["/throws"], error });
     await ask(server, "/");

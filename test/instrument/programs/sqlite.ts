@@ -34,6 +34,8 @@ tried("values", () => one.values(1));
 tried("raw", () => Reflect.apply(Reflect.get(one, "raw"), one, [1]));
 tried("run statement", () => insert.run({ $name: "c" }));
 tried("as", () => database.query("SELECT * FROM t WHERE id = 1").as(Row).get()?.shout);
+tried("a column of that name", () => database.query("SELECT 7 AS changes").get());
+tried("long SQL", () => database.query(`SELECT 1 -- ${"x".repeat(10_000)}`).get());
 tried("iterate", () => [...all.iterate()]);
 tried("iterator", () => [...all]);
 tried("early end", () => {
