@@ -7,7 +7,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { readTrace } from "../support/babeltrace.ts";
+import { babeltrace, readTrace } from "../support/babeltrace.ts";
 import { onlyTrace } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
 import { runJson, start } from "../support/run.ts";
@@ -79,12 +79,16 @@ test("two processes recorded together merge in the order of what they did", asyn
   expect(events.map(({ tid, fields }) => [tid, fields["n"]])).toEqual(expected.map(([pid, n]) => [pid, n]));
 });
 
-test("the metadata says how fast the clock goes", async () => {
+test("the metadata says which clock it is, and how fast it goes", async () => {
   for (const clock of ["cycles", "monotonic"] as const) {
     await using place = new Place();
     await runJson(place, join(PROGRAMS, "readings.ts"), { args: ["1"], session: { clock } });
     const metadata = await Bun.file(join(onlyTrace(place.output), "metadata")).text();
     const frequency = Number(/freq = +(\d+);/.exec(metadata)?.[1]);
+    // Readers put traces on one line of time only if their clocks have one UUID: LTTng's is that of the boot.
+    const boot = (await Bun.file("/proc/sys/kernel/random/boot_id").text()).trim();
+    const { stdout } = await babeltrace([place.output, "--component=sink.text.details"]);
+    expect(stdout).toMatch(new RegExp(`clock class:[^]*?UUID: ${boot}\n`, "i"));
     if (clock === "monotonic") expect(frequency).toBe(1_000_000_000);
     else expect(frequency).toBeGreaterThan(1_000_000);
   }

@@ -11,11 +11,13 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { SHARE_ENV, Worker } from "node:worker_threads";
 
 import { openSession, provider, type SessionOptions } from "../../src/index.ts";
 import { readTrace } from "../support/babeltrace.ts";
@@ -139,6 +141,32 @@ test("a link in a stream file's place is not written through; without it the rec
   await session.close();
   expect(await numbersIn(place.output)).toEqual([1]);
   expect(readFileSync(victim, "utf8")).toBe("untouched");
+});
+
+test("a stream file that cannot be made keeps no other thread's from being written", async () => {
+  await using place = new Place();
+  const session = await openSession({ output: place.output, sessionDir: place.sessionDir, flushPeriod: 5 });
+  const trace = onlyTrace(place.output);
+  const link = join(trace, `thread-${process.pid}-0`);
+  symlinkSync(join(place.dir, "nowhere"), link);
+  point(1);
+  await waitFor("the consumer to try", () => session.info()?.writeErrno === constants.errno.EEXIST);
+  const worker = new Worker(join(import.meta.dirname, "programs/placed.ts"), { env: SHARE_ENV });
+  await waitFor("the other thread's event", () => session.info()?.recordsWritten === 1n);
+  await worker.terminate();
+  rmSync(link);
+  await session.close();
+  expect(await numbersIn(place.output)).toEqual([1, 2]);
+});
+
+test("session directory and file are the user's own, whatever the umask", async () => {
+  await using place = new Place();
+  const sessionDir = join(place.dir, "sessions");
+  const before = process.umask(0o777);
+  const session = await openSession({ output: "null", sessionDir }).finally(() => process.umask(before));
+  const modes = [".", ...readdirSync(sessionDir)].map((name) => statSync(join(sessionDir, name)).mode & 0o777);
+  expect(modes).toEqual([0o700, 0o600]);
+  await session.close();
 });
 
 test("a session directory that others can open, own, or stand in for is refused", async () => {

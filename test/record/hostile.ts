@@ -35,6 +35,13 @@ class Boastful extends Uint8Array {
   }
 }
 
+/** A typed array whose length is nobody's to ask. */
+class Secretive extends Float64Array {
+  override get length(): number {
+    return throws();
+  }
+}
+
 class Shrunk {
   static make(): Uint8Array {
     const buffer = new ArrayBuffer(16, { maxByteLength: 64 });
@@ -84,6 +91,7 @@ export const HOSTILE: Readonly<Record<string, () => unknown>> = {
   "shared memory": () => new Uint8Array(new SharedArrayBuffer(4)),
   "shared buffer": () => new SharedArrayBuffer(4),
   "boastful subclass": () => new Boastful(3),
+  "subclass with a length that throws": () => new Secretive(3),
   "other element type": () => new Float32Array([1.5, NaN, -1]),
   "big element type": () => new BigInt64Array([1n, -1n]),
   dataview: () => new DataView(new ArrayBuffer(8)),
