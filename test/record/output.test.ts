@@ -3,10 +3,20 @@
  * which sessions count as such. Session files are a real program's, with the header changed.
  */
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { prepareOutput } from "../../src/record/output.ts";
+import { prepareOutput, restoreOutput } from "../../src/record/output.ts";
 import { SESSION_OFFSETS } from "../../src/record/session-file.ts";
 import { readTrace } from "../support/babeltrace.ts";
 import { Place } from "../support/place.ts";
@@ -93,4 +103,21 @@ test("a program that replaces itself goes on in the same output", async () => {
     ["again", 2],
   ] as const)
     expect((await readTrace(join(place.dir, output))).map(({ fields }) => fields["n"])).toEqual([n]);
+});
+
+test("a recording is put back from .old only where nothing was recorded over it", () => {
+  const dir = mkdtempSync(join(tmpdir(), "buntrace-output-"));
+  const output = join(dir, "out");
+  const record = (name: string): void => {
+    mkdirSync(join(output, name), { recursive: true });
+    writeFileSync(join(output, name, "metadata"), "/* CTF 1.8 */");
+  };
+  record("first");
+  restoreOutput(prepareOutput(output, dir));
+  expect([readdirSync(dir), readdirSync(output)]).toEqual([["out"], ["first"]]);
+  const prepared = prepareOutput(output, dir);
+  record("second");
+  restoreOutput(prepared);
+  expect([readdirSync(output), readdirSync(`${output}.old`)]).toEqual([["second"], ["first"]]);
+  rmSync(dir, { recursive: true });
 });

@@ -7,12 +7,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import {
+  addRule,
   ENABLED_AT,
   GEOMETRY,
   HEADER_BYTES,
   MAX_EVENTS,
   newHeader,
   readHeader,
+  readRules,
+  RING_OFFSETS,
+  ringCounters,
   SESSION_OFFSETS,
   SESSION_VERSION,
 } from "../../src/record/session-file.ts";
@@ -112,4 +116,39 @@ test("texts that do not fit are refused", () => {
   expect(() => newHeader({ ...NEW, consumerPath: path })).toThrow(
     /^consumer_path .* is longer than 1023 bytes$/,
   );
+});
+
+test("rules: a first one says that the rest is as before; the same glob is there once", () => {
+  const header = newHeader({ ...NEW, enable: [] });
+  const add = (rule: string): void => void addRule(header, rule).copy(header, SESSION_OFFSETS.enable);
+  add("!test:*");
+  expect(readRules(header)).toEqual(["*", "!test:*"]);
+  // More often than there is room for.
+  for (let i = 0; i < 1000; i++) add(i % 2 === 0 ? "test:*" : "!test:*");
+  expect(readRules(header)).toEqual(["*", "!test:*"]);
+  expect(() => {
+    for (let i = 0; i < 1000; i++) add(`test:event_${i}`);
+  }).toThrow("there is no room for another rule in the session; use wider globs");
+  expect(readRules(header).at(-1)).toMatch(/^test:event_\d+$/);
+});
+
+test("a ring's counters: what packets have not told yet, of an owner that is there or leaves", () => {
+  const at = RING_OFFSETS;
+  const ring = Buffer.alloc(4096);
+  const counters = (state: number, recorded: bigint, told: bigint): ReturnType<typeof ringCounters> => {
+    ring.writeUInt32LE(state, at.state);
+    ring.writeBigUInt64LE(told, at.progress + 16);
+    ring.writeBigUInt64LE(recorded, at.progress + 24);
+    return ringCounters(ring);
+  };
+  // The count of records wraps at 2^31 there, and 33 bits of position lie below.
+  ring.writeBigUInt64LE((5n << 33n) | 12345n, at.published);
+  ring.writeBigUInt64LE(7n, at.discarded);
+  expect(counters(2, 3n, 7n)).toEqual({ active: true, pendingRecords: 2, pendingDiscarded: 0 });
+  expect(counters(3, 2n ** 31n - 1n, 3n)).toEqual({ active: false, pendingRecords: 6, pendingDiscarded: 4 });
+  expect(counters(2, 2n ** 33n + 5n, 0n)).toEqual({ active: true, pendingRecords: 0, pendingDiscarded: 7 });
+  // Seen between two stores: never below zero.
+  expect(counters(2, 5n, 9n)).toEqual({ active: true, pendingRecords: 0, pendingDiscarded: 0 });
+  for (const free of [0, 1])
+    expect(counters(free, 0n, 0n)).toEqual({ active: false, pendingRecords: 0, pendingDiscarded: 0 });
 });
