@@ -4,14 +4,14 @@
  * that can be made again: as soon as the output directory is there.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 
 import { readIncomplete, readReport } from "../support/babeltrace.ts";
 import { onlyTrace, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
-import { waitFor } from "../support/processes.ts";
+import { consumersOf, waitFor } from "../support/processes.ts";
 import { Obedient } from "./obedient.ts";
 
 setDefaultTimeout(120_000);
@@ -49,10 +49,18 @@ test("the trace directory: it is made again, and what was in it is counted", asy
     writeErrno: 0,
   });
   expect(await numbersIn(place.output)).toEqual({ numbers: range(101, 202), discarded: 0 });
+  // And once more.
+  rmSync(trace, { recursive: true });
+  await waitFor("it to be there again", () => existsSync(join(trace, "metadata")));
+  await program.tell("emit 100");
+  expect(await program.tell("flush")).toMatchObject({ recorded: 100, dropped: 202, discarded: 0 });
+  const [consumer] = consumersOf(place.sessionDir);
+  const open = readdirSync(`/proc/${consumer}/fd`).map((fd) => readlinkSync(`/proc/${consumer}/fd/${fd}`));
+  expect(open.filter((path) => path.endsWith(" (deleted)"))).toEqual([]);
   await program.tell("emit 100");
   expect(await program.end()).toBe("");
   await place.recorded();
-  expect(await numbersIn(place.output)).toEqual({ numbers: range(101, 302), discarded: 0 });
+  expect(await numbersIn(place.output)).toEqual({ numbers: range(202, 402), discarded: 0 });
 });
 
 test("the output directory: events are discarded and counted until it is there again", async () => {

@@ -94,6 +94,13 @@ test("a header is read as it was written", () => {
   });
 });
 
+test("periods and sizes of more than 32 bits", () => {
+  const day = 86_400_000;
+  const header = newHeader({ ...NEW, flushPeriodMs: day, blockTimeoutMs: day });
+  for (const at of [SESSION_OFFSETS.flush_period_ns, SESSION_OFFSETS.block_timeout_ns])
+    expect(header.readBigUInt64LE(at)).toBe(86_400_000_000_000n);
+});
+
 test("what is no header of this version is refused", () => {
   const header = newHeader(NEW);
   expect(() => readHeader(header.subarray(0, HEADER_BYTES - 1))).toThrow("not a session file");
@@ -112,7 +119,10 @@ test("what is no header of this version is refused", () => {
 });
 
 test("texts that do not fit are refused", () => {
-  const path = `/${"x".repeat(2000)}`;
+  const path = `/${"x".repeat(1023)}`;
+  expect(readHeader(newHeader({ ...NEW, program: "p".repeat(200), consumerPath: path.slice(0, -1) })).program).toBe(
+    "p".repeat(100),
+  );
   expect(() => newHeader({ ...NEW, consumerPath: path })).toThrow(
     /^consumer_path .* is longer than 1023 bytes$/,
   );

@@ -252,6 +252,17 @@ test("flush: all that was emitted before is in the file; without a session it re
   );
 });
 
+test("flush in overwrite mode, where nothing is written before the end, returns", async () => {
+  const { events } = await recordHere(
+    async (session) => {
+      point(1);
+      await session.flush();
+    },
+    { mode: "overwrite", flushPeriod: 60_000 },
+  );
+  expect(events.length).toBe(1);
+});
+
 test("the metadata describes an event type before the first of its events can be written", async () => {
   await recordHere(async (session, place) => {
     const metadata = (): string => readFileSync(join(session.traceDir ?? "", "metadata"), "utf8");

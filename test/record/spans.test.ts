@@ -250,12 +250,18 @@ test("tracef formats as node does, and only where it is recorded", async () => {
         throw new Error("no text");
       },
     } as unknown as string);
+    tracef("not a number: %d", {
+      [Symbol.toPrimitive]() {
+        throw new Error("no number");
+      },
+    });
   });
   expect(events.slice(0, 3).map(({ name, fields }) => [name, fields["message"]])).toEqual([
     ["buntrace:tracef", "plain"],
     ["buntrace:tracef", 'x is 5, {"a":1} % more'],
     ["buntrace:tracef", "Symbol(s)"],
   ]);
+  expect(events.slice(4).map(({ fields }) => fields["message"])).toEqual(["not a number: %d"]);
 });
 
 test("a thread's name is in its packets, cut at a character boundary", async () => {
