@@ -4,11 +4,11 @@
  * (little), and what is lost when it is killed (nothing).
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 import { compile } from "../../shim/build.ts";
-import { RING_OFFSETS, ringsOf } from "../../src/record/session-file.ts";
+import { RING_OFFSETS, ringsOf, SESSION_OFFSETS } from "../../src/record/session-file.ts";
 import { readTrace } from "../support/babeltrace.ts";
 import { onlyTrace, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
@@ -30,6 +30,9 @@ import { Obedient } from "./obedient.ts";
 setDefaultTimeout(120_000);
 
 const PROGRAMS = join(import.meta.dirname, "programs");
+
+/** Where shim/session.h has `asleep`. */
+const ASLEEP_AT = SESSION_OFFSETS.state + 4;
 
 function range(count: number): number[] {
   return Array.from({ length: count }, (_, n) => n);
@@ -126,6 +129,17 @@ test.each(["busy", "idle", "stopped"])("the flush timer works while the program 
   await program.exited;
   await place.recorded();
   expect(await numbersIn(place)).toEqual(range(100));
+});
+
+test("a program whose name looks like the end of its name in /proc", async () => {
+  await using place = new Place();
+  const script = 'ln -s "$0" "./x) Z 1 (" && exec "./x) Z 1 (" "$@"';
+  const options = { args: ["1000"], wrap: ["sh", "-c", script], session: { flushPeriod: 60_000 } };
+  expect(await runJson(place, join(PROGRAMS, "no-memory.ts"), options)).toEqual({
+    emitted: 1000,
+    ringlessDiscarded: 0,
+  });
+  expect(await numbersIn(place)).toEqual(range(1000));
 });
 
 test("a program with SIGUSR1 and SIGUSR2 blocked: full sub-buffers are still written", async () => {
@@ -304,6 +318,25 @@ test("block mode: a consumer killed while it is waited for has a successor withi
   expect(await program.end()).toBe("");
   await place.recorded();
   expect(await numbersIn(place)).toEqual(range(2001));
+});
+
+test("a consumer that dies at work, and not in its sleep, has a successor when a sub-buffer is full", async () => {
+  await using place = new Place();
+  const program = new Obedient(place, { subBufferSize: 4096, subBuffers: 2, flushPeriod: 60_000 });
+  await program.tell("emit 1");
+  const consumer = await consumerOf(place);
+  await Bun.sleep(1000); // consumers are started a second apart
+  process.kill(consumer, "SIGKILL");
+  await waitFor("its death", () => !isAlive(consumer));
+  // As it would have left it: nobody wakes who is awake.
+  const session = openSync(join(place.sessionDir, place.sessions()[0] ?? ""), "r+");
+  writeSync(session, new Uint8Array(4), 0, 4, ASLEEP_AT);
+  closeSync(session);
+  await program.tell("emit 2000");
+  await waitFor("another consumer", () => consumersOf(place.sessionDir).length > 0);
+  await program.until("it to write", ({ recorded }) => recorded > 1);
+  expect(await program.end()).toBe("");
+  await place.recorded();
 });
 
 test("a session has one consumer: another leaves at once, and disturbs nothing", async () => {

@@ -4,17 +4,27 @@
  * line what is wrong, or writes what is there, and never more than that.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
+import { openSession } from "../../src/index.ts";
 import { HEADER_BYTES, SESSION_OFFSETS } from "../../src/record/session-file.ts";
 import { readTrace } from "../support/babeltrace.ts";
+import { cli } from "../support/cli.ts";
 import { onlyTrace, streamFiles } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
+import { consumersOf, isAlive } from "../support/processes.ts";
 import { numberFromEnvironment, runCases } from "../support/random.ts";
+import { start } from "../support/run.ts";
 import { abandonedSession, changedCopy, redirect, runConsumer } from "../support/session-files.ts";
 
 setDefaultTimeout(300_000);
+
+/** Field 22 of /proc/PID/stat. */
+function startOf(pid: number): bigint {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return BigInt(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "");
+}
 
 const PROGRAMS = join(import.meta.dirname, "programs");
 const AT = SESSION_OFFSETS;
@@ -176,4 +186,37 @@ test(`session files damaged at random, ${DAMAGED} times: an end, no signal, no f
     rmSync(path, { force: true });
     for (const name of streamFiles(trace)) expect(name).toMatch(/^thread-\d+-\d+(\.\d+)?$/);
   });
+});
+
+test("a session file of this process's id signals nobody but its own consumer, whatever it names", async () => {
+  await using place = new Place();
+  const session = { flushPeriod: 60_000 };
+  await using program = start(place, join(PROGRAMS, "states.ts"), { args: ["idle"], session });
+  await program.stdout.getReader().read();
+  const [consumer = 0] = consumersOf(place.sessionDir);
+  const [name = ""] = place.sessions();
+  await using bystander = Bun.spawn(["sleep", "1000"]);
+  const path = join(place.sessionDir, name);
+  const claim = (file: string, change: (bytes: Buffer) => void): string =>
+    changedCopy(path, `${process.pid}-${file}.session`, (bytes) => {
+      bytes.writeUInt32LE(process.pid, AT.pid);
+      change(bytes);
+    });
+  // Another life of this id, in which the consumer that lives was its own.
+  claim("other-life", () => {});
+  // This life, and a consumer whose id is somebody else's by now.
+  const own = claim("this-life", (bytes) => {
+    bytes.writeBigUInt64LE(startOf(process.pid), AT.process_start);
+    bytes.writeUInt32LE(bystander.pid, AT.consumer_lock);
+  });
+  for (const command of ["stop", "flush"]) {
+    const { stderr, status } = await cli(place, [command, String(process.pid)]);
+    expect([stderr, status]).toEqual([
+      `buntrace: ${own}: its consumer died; the next full sub-buffer starts another\n`,
+      1,
+    ]);
+  }
+  const ours = await openSession({ output: join(place.dir, "own"), sessionDir: place.sessionDir });
+  await ours.close();
+  expect([isAlive(bystander.pid), consumersOf(place.sessionDir)]).toEqual([true, [consumer]]);
 });

@@ -3,7 +3,7 @@
  * again, Workers, and what the trace holds at every moment in between.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, readFileSync, readdirSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { flush, nameThread, openSession, provider, type SessionOptions } from "../../src/index.ts";
@@ -143,6 +143,14 @@ test("a session closed at once is complete, and closing it again does nothing", 
     // No stream file for a thread that emitted nothing.
     expect(streamFiles(onlyTrace(place.output)).length).toBe(round % 2);
   }
+});
+
+test("a trace is named by its program, hidden or with a long name, too", async () => {
+  await using place = new Place();
+  const program = join(place.dir, `.${"x".repeat(200)}.ts`);
+  writeFileSync(program, "console.log(process.pid);");
+  const pid = await runJson(place, program);
+  expect(readdirSync(place.output)).toEqual([`_${"x".repeat(63)}-${String(pid)}`]);
 });
 
 test("the main thread is called main until the program names it", async () => {
@@ -380,9 +388,9 @@ test("a snapshot's metadata ends with a whole declaration, though one is being w
     const output = join(place.dir, "snapshot");
     const { traceDir } = session.snapshot(output) ?? {};
     truncateSync(metadata, size);
-    // But for how far each of them goes.
+    // But for how far each of them goes, and how well the clock is known by then.
     const text = (dir = ""): string =>
-      readFileSync(join(dir, "metadata"), "utf8").replace(/complete_until = [ 0-9]{20};/, "");
+      readFileSync(join(dir, "metadata"), "utf8").replace(/\b(complete_until|freq|offset) = [ 0-9]{20};/g, "$1");
     expect(text(traceDir)).toBe(text(session.traceDir));
     expect((await readTrace(output)).map(({ fields }) => fields["n"])).toEqual([5]);
   });

@@ -1,6 +1,7 @@
 /** A server of node:http, asked by its own program; prints every answer. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import http from "node:http";
+import https from "node:https";
 
 import { provider } from "../../../src/index.ts";
 
@@ -59,6 +60,7 @@ server.listen(0, "127.0.0.1", async () => {
     server.listenerCount("request"),
   );
   console.log(server.emit, server.emit.name, server.emit.length, Object.keys(http.Server.prototype));
+  console.log(https.Server.prototype.emit.name, Object.keys(https.Server.prototype));
   server.close();
 });
 server.on("own", function (this: unknown, value) {

@@ -55,6 +55,20 @@ const direct = asked.trace(() => {
   return answer;
 }, 5000);
 await direct;
+const own = Bun.serve({
+  port: 0,
+  hostname: "127.0.0.1",
+  fetch: () => {
+    step.enter(6000)[Symbol.dispose]();
+    return new Response();
+  },
+});
+{
+  using _ = asked.enter(6000);
+  void own.fetch(new Request("http://direct/own/6000"));
+  step.enter(6001)[Symbol.dispose]();
+}
+await own.stop();
 database.transaction(() => query.get(1000))();
 database.function("called", (n: number) => work.trace(() => n, n));
 database.run("SELECT called(2000)");
