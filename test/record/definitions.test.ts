@@ -187,3 +187,11 @@ test("more event types than the table holds: those beyond lose their events, cou
   expect(events.map(({ fields }) => fields["n"])).toEqual(events.map((_, i) => i));
   expect(events.map(({ name }) => name)).toEqual(events.map((_, i) => `test:type_${i}`));
 });
+
+test("a declaration that is written in part is taken back: those after it can be read", async () => {
+  await using place = new Place();
+  const program = join(import.meta.dirname, "programs/half-declared.ts");
+  expect(await runJson(place, program, { args: [place.output] })).toBeGreaterThan(40_000);
+  const { events, discarded } = await readReport(place.output);
+  expect([events.map(({ name }) => name), discarded]).toEqual([["test:large", "test:whole"], 1]);
+});
