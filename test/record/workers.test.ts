@@ -9,7 +9,7 @@ import { join } from "node:path";
 
 import { readTrace } from "../support/babeltrace.ts";
 import { Place } from "../support/place.ts";
-import { run } from "../support/run.ts";
+import { run, runJson } from "../support/run.ts";
 
 const LIBRARY = join(import.meta.dirname, "../../src/index.ts");
 const WORKERS = Number(process.env["BUNTRACE_WORKERS"] ?? 400);
@@ -149,6 +149,36 @@ if (isMainThread) {
   expect(events.map(({ name }) => name)).toEqual(
     Array.from({ length: 2 }, () => ["sqlite:query_begin", "sqlite:query_end"]).flat(),
   );
+});
+
+test("a preload of the Worker's own comes after ours, however it is given", async () => {
+  await using place = new Place();
+  const program = join(place.dir, "workers.ts");
+  const own = join(place.dir, "own.ts");
+  writeFileSync(own, 'new (require("bun:sqlite").Database)(":memory:").query("select 1").all();');
+  writeFileSync(
+    program,
+    `if (Bun.isMainThread) {
+  for (const preload of [process.argv[2], [process.argv[2]]]) {
+    const worker = new Worker(import.meta.url, { preload });
+    await new Promise((done) => worker.addEventListener("close", done));
+  }
+}`,
+  );
+  const { stderr } = await run(place, program, { args: [own], session: { enable: ["sqlite:*"] } });
+  expect(stderr).toBe("");
+  expect((await readTrace(place.output)).map(({ name }) => name)).toEqual(
+    Array.from({ length: 2 }, () => ["sqlite:query_begin", "sqlite:query_end"]).flat(),
+  );
+});
+
+test("a ring that is used again has its memory, and takes no more", async () => {
+  await using place = new Place();
+  const program = join(import.meta.dirname, "programs/one-ring.ts");
+  const { rings, memory } = (await runJson(place, program, {
+    session: { subBufferSize: 4096, subBuffers: 4 },
+  })) as { rings: number; memory: number[] };
+  expect([rings, new Set(memory).size]).toEqual([1, 1]);
 });
 
 test(`${WORKERS} short Workers, 16 at a time and one after another: nothing lost, few rings`, async () => {
