@@ -164,7 +164,9 @@ test("session directory and file are the user's own, whatever the umask", async 
   const sessionDir = join(place.dir, "sessions");
   const before = process.umask(0o777);
   const session = await openSession({ output: "null", sessionDir }).finally(() => process.umask(before));
-  const modes = [".", ...readdirSync(sessionDir)].map((name) => statSync(join(sessionDir, name)).mode & 0o777);
+  const modes = [".", ...readdirSync(sessionDir)].map(
+    (name) => statSync(join(sessionDir, name)).mode & 0o777,
+  );
   expect(modes).toEqual([0o700, 0o600]);
   await session.close();
 });

@@ -4,7 +4,16 @@
  * line what is wrong, or writes what is there, and never more than that.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { openSession } from "../../src/index.ts";

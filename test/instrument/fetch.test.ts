@@ -46,9 +46,9 @@ test("results, failures, aborts; properties of fetch itself", async () => {
     "Error: own reason",
   ]);
   for (const { fields } of errors)
-    expect(events.filter((one) => one.fields["span_id"] === fields["span_id"]).map(({ name }) => name)).toEqual(
-      ["request_begin", "error", "request_end"].map((name) => `http_client:${name}`),
-    );
+    expect(
+      events.filter((one) => one.fields["span_id"] === fields["span_id"]).map(({ name }) => name),
+    ).toEqual(["request_begin", "error", "request_end"].map((name) => `http_client:${name}`));
   expect(JSON.stringify(shown(events, "http_client"))).not.toMatch(/secret|pass/);
 });
 

@@ -140,7 +140,11 @@ test("what happens in a request is inside its span, also when requests overlap",
   const entered = find("test:asked", 6000, (begin) => begin["n"]);
   const called6000 = find("http_server:request", 6000, (begin) => numberIn(begin["path"], /own\/(\d+)$/));
   const [within, behind] = [6000, 6001].map((n) => find("test:step", n, (begin) => begin["n"]));
-  expect([called6000.parent, within?.parent, behind?.parent]).toEqual([entered.id, called6000.id, entered.id]);
+  expect([called6000.parent, within?.parent, behind?.parent]).toEqual([
+    entered.id,
+    called6000.id,
+    entered.id,
+  ]);
   expect(queries).toHaveLength(42);
   const [transaction] = spansOf(events, "sqlite:transaction");
   expect(queries[40]?.parent).toBe(transaction?.id ?? -1);

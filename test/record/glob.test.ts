@@ -20,7 +20,9 @@ test.each([
 });
 
 test("a level has all that are as grave, and those that are graver", () => {
-  const matching = Object.keys(LEVELS).filter((_, i) => parseGlob("*@warning")("a:b", Object.values(LEVELS)[i]!));
+  const matching = Object.keys(LEVELS).filter((_, i) =>
+    parseGlob("*@warning")("a:b", Object.values(LEVELS)[i]!),
+  );
   expect(matching).toEqual(["emergency", "alert", "critical", "error", "warning"]);
 });
 

@@ -120,9 +120,9 @@ test("what is no header of this version is refused", () => {
 
 test("texts that do not fit are refused", () => {
   const path = `/${"x".repeat(1023)}`;
-  expect(readHeader(newHeader({ ...NEW, program: "p".repeat(200), consumerPath: path.slice(0, -1) })).program).toBe(
-    "p".repeat(100),
-  );
+  expect(
+    readHeader(newHeader({ ...NEW, program: "p".repeat(200), consumerPath: path.slice(0, -1) })).program,
+  ).toBe("p".repeat(100));
   expect(() => newHeader({ ...NEW, consumerPath: path })).toThrow(
     /^consumer_path .* is longer than 1023 bytes$/,
   );

@@ -390,7 +390,10 @@ test("a snapshot's metadata ends with a whole declaration, though one is being w
     truncateSync(metadata, size);
     // But for how far each of them goes, and how well the clock is known by then.
     const text = (dir = ""): string =>
-      readFileSync(join(dir, "metadata"), "utf8").replace(/\b(complete_until|freq|offset) = [ 0-9]{20};/g, "$1");
+      readFileSync(join(dir, "metadata"), "utf8").replace(
+        /\b(complete_until|freq|offset) = [ 0-9]{20};/g,
+        "$1",
+      );
     expect(text(traceDir)).toBe(text(session.traceDir));
     expect((await readTrace(output)).map(({ fields }) => fields["n"])).toEqual([5]);
   });
