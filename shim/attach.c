@@ -183,8 +183,6 @@ BT_EXPORT struct bt_writer *bt_attach(void)
 	t = pthread_getspecific(thread_key);
 	if (t && t->handle == h)
 		return &t->writer;
-	if (t && t->writer.ring) /* of a session before: its consumer is gone or going */
-		atomic_store_explicit(&t->writer.ring->state, BT_LEAVING, memory_order_release);
 	if (!t) {
 		pthread_mutex_lock(&bt_lock);
 		t = free_threads;

@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -23,7 +24,7 @@ import { openSession, provider, type SessionOptions } from "../../src/index.ts";
 import { readTrace } from "../support/babeltrace.ts";
 import { onlyTrace } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
-import { waitFor } from "../support/processes.ts";
+import { consumersOf, isAlive, waitFor } from "../support/processes.ts";
 
 setDefaultTimeout(120_000);
 
@@ -141,6 +142,29 @@ test("a link in a stream file's place is not written through; without it the rec
   await session.close();
   expect(await numbersIn(place.output)).toEqual([1]);
   expect(readFileSync(victim, "utf8")).toBe("untouched");
+});
+
+test("a link in the place of a stream that a consumer has begun is not followed by the next one", async () => {
+  await using place = new Place();
+  const session = await openSession({ output: place.output, sessionDir: place.sessionDir });
+  point(1);
+  await session.flush();
+  const stream = join(onlyTrace(place.output), `thread-${process.pid}-0`);
+  const moved = join(place.dir, "moved");
+  const [consumer = 0] = consumersOf(place.sessionDir);
+  process.kill(consumer, "SIGKILL");
+  await waitFor("its death", () => !isAlive(consumer));
+  renameSync(stream, moved);
+  symlinkSync(moved, stream);
+  const before = readFileSync(moved);
+  point(2);
+  const flushed = session.flush();
+  await waitFor("the next one to try", () => session.info()?.writeErrno === constants.errno.ELOOP);
+  expect(readFileSync(moved)).toEqual(before);
+  renameSync(moved, stream);
+  await flushed;
+  await session.close();
+  expect(await numbersIn(place.output)).toEqual([1, 2]);
 });
 
 test("a stream file that cannot be made keeps no other thread's from being written", async () => {
