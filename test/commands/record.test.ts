@@ -65,6 +65,7 @@ describe("the program", () => {
       }`,
       [],
     ],
+    ["ends by a signal that has no name", "process.kill(process.pid, 40);", []],
     [
       "has children and sees their SIGCHLD",
       `
@@ -204,7 +205,8 @@ describe("two recorders with one session directory", () => {
 
 describe("signals", () => {
   const WAITER = `
-    for (const s of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(s, () => { console.log(s); if (s !== "SIGINT") process.exit(9); });
+    for (const s of ["SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM"] as const)
+      process.on(s, () => { console.log(s); if (s === "SIGTERM") process.exit(9); });
     console.log("ready");
     setInterval(() => {}, 1e6);`;
 
@@ -221,10 +223,13 @@ describe("signals", () => {
     await read("SIGINT\n");
     recorder.kill("SIGINT");
     await read("SIGINT\nSIGINT\n");
-    recorder.kill("SIGTERM");
-    await read("SIGTERM\n");
+    const others = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM"] as const;
+    for (const signal of others) {
+      recorder.kill(signal);
+      await read(`${signal}\n`);
+    }
     await recorder.exited;
-    expect(seen).toBe("ready\nSIGINT\nSIGINT\nSIGTERM\n");
+    expect(seen).toBe(["ready", "SIGINT", "SIGINT", ...others, ""].join("\n"));
     expect(recorder.exitCode).toBe(9);
   });
 
