@@ -216,7 +216,11 @@ describe("signals", () => {
     const reader = recorder.stdout.getReader();
     let seen = "";
     const read = async (text: string): Promise<void> => {
-      while (!seen.includes(text)) seen += new TextDecoder().decode((await reader.read()).value);
+      while (!seen.includes(text)) {
+        const { value, done } = await reader.read();
+        if (done) throw new Error(`it ended before ${text}`);
+        seen += new TextDecoder().decode(value);
+      }
     };
     await read("ready\n");
     recorder.kill("SIGINT");

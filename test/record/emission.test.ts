@@ -204,7 +204,18 @@ test("`enabled` follows the session, and what is off is not recorded", async () 
   const both: Tracepoint<[]>[] = [on, off];
   expect(both.map(({ enabled }) => enabled)).toEqual([false, false]);
   on();
+  const named = provider("other").tracepoint("switched_off_named", [["n", "u32"]]);
+  let read = 0;
+  const values = {
+    get n() {
+      return ++read;
+    },
+  };
+  named.record(values);
   const { events } = await recordHere(() => {
+    named.record(values);
+    // Nobody asks for the values of what is off.
+    expect(read).toBe(0);
     expect(both.map(({ enabled }) => enabled)).toEqual([true, false]);
     both.forEach((point) => point());
     const late = here.tracepoint("defined_late");

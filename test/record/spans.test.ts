@@ -6,6 +6,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import { nameThread, provider, tracef } from "../../src/index.ts";
+import { thread } from "../../src/record/thread.ts";
 import type { TraceEvent } from "../support/babeltrace.ts";
 import { Place } from "../support/place.ts";
 import { recordHere } from "../support/record-here.ts";
@@ -175,6 +176,32 @@ test("what is not recorded runs as it is", async () => {
   using _ = work.enter("off");
   const promise = Promise.resolve(5);
   expect(work.trace(() => promise, "off")).toBe(promise);
+});
+
+test("a span that is off takes nothing from those around it", async () => {
+  const off = provider("other").span("off");
+  const { events } = await recordHere(() => {
+    work.trace(() => {
+      off.run(off.begin(), () => work.enter("in off")[Symbol.dispose]());
+      off.trace(() => work.enter("in off's trace")[Symbol.dispose]());
+      using _ = work.enter("entered");
+      work.enter("inner")[Symbol.dispose]();
+    }, "outer");
+  });
+  expect(spansOf(events).map(({ label, parent }) => [label, parent])).toEqual([
+    ["outer", undefined],
+    ["in off", "outer"],
+    ["in off's trace", "outer"],
+    ["entered", "outer"],
+    ["inner", "entered"],
+  ]);
+});
+
+test("after four billion spans ids begin again, and not with that of none", async () => {
+  await recordHere(() => {
+    thread.lastSpan = 2 ** 32 - 2;
+    expect([bare.begin(), bare.begin()]).toEqual([2 ** 32 - 1, 1]);
+  });
 });
 
 test("thenables and promises of other kinds are given back as they are", async () => {
