@@ -232,7 +232,7 @@ struct bt_ring {
 	/* Written by the consumer. */
 	_Alignas(64) _Atomic uint64_t tail; /* copy of progress[current].tail, for the owner */
 	_Atomic uint32_t space;             /* +1 with every tail: the futex that block mode waits on */
-	_Atomic uint32_t waiting;           /* owner: 1 while it waits on space */
+	_Atomic uint32_t waiting;           /* owner: 1 while it waits on space, until its event is stored */
 	_Atomic uint32_t current;           /* index into progress */
 	_Atomic uint64_t making_file;       /* 1 + number of its chunk or file, from before it is made */
 	_Alignas(64) struct bt_progress progress[2];

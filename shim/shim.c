@@ -47,7 +47,8 @@ BT_EXPORT void *bt_session(void)
 
 /* Block mode: sleeps until the consumer has written something, or the timeout
  * is over. One that is over is not waited for again until there is room: a
- * consumer that is stuck must not slow every event. False: it is over. */
+ * consumer that is stuck must not slow every event. False: it is over. The ring
+ * counts as waiting until the caller has stored its event. */
 static bool wait_for_room(struct bt_thread *t)
 {
 	struct bt_ring *ring = t->writer.ring;
@@ -71,7 +72,6 @@ static bool wait_for_room(struct bt_thread *t)
 		left.tv_nsec = (long)(deadline - now < LOOK_NS ? deadline - now : LOOK_NS);
 		syscall(SYS_futex, &ring->space, FUTEX_WAIT, space, &left, NULL, 0);
 	}
-	atomic_store_explicit(&ring->waiting, 0, memory_order_relaxed);
 	t->gave_up = !room;
 	return room;
 }
@@ -93,8 +93,13 @@ static __attribute__((noinline)) void commit_slow(struct bt_writer *w, int32_t i
 		w->missing--;
 		done = bt_commit_slow(w, (uint32_t)id, length, ts);
 	}
-	if (done == BT_FULL && w->mode == BT_BLOCK && w->sub + 1 >= w->count && wait_for_room(t))
-		done = bt_commit_slow(w, (uint32_t)id, length, bt_now(w->clock) - w->base);
+	if (done == BT_FULL && w->mode == BT_BLOCK && w->sub + 1 >= w->count) {
+		if (wait_for_room(t))
+			done = bt_commit_slow(w, (uint32_t)id, length, bt_now(w->clock) - w->base);
+		/* Release, after the event: a consumer that finishes and sees nobody wait
+		 * any more sees the event. */
+		atomic_store_explicit(&w->ring->waiting, 0, memory_order_release);
+	}
 	if (done == BT_STORED)
 		return;
 	if (done == BT_STORED_SWITCHED)
