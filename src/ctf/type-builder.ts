@@ -1,7 +1,7 @@
 // Builds field types out of the syntax tree: looks names up in TSDL's static scopes (CTF 1.8.3 section 7.3.1), and checks
 // attributes. Called by resolve.ts. Every use of a named type gets its own copy, so that one type object is one field.
 import { CtfError } from "./errors.ts";
-import { MAX_ALIGN } from "./layout.ts";
+import { MAX_ALIGN, minimumBits, staticBits } from "./layout.ts";
 import type {
   Assignment,
   BodyEntry,
@@ -13,6 +13,7 @@ import type {
 } from "./syntax.ts";
 import {
   alignmentOf,
+  type ArrayType,
   type Clock,
   type EnumRange,
   type EnumType,
@@ -27,6 +28,9 @@ const MAX_TYPES = 500_000;
 
 /** Elements. Longer arrays than a packet can hold are refused when the type is built. */
 const MAX_ARRAY_LENGTH = 0x7fff_ffffn;
+
+/** Bits. What is beyond is in no packet; {@link MAX_TYPES} times as much can be counted in 64 bits, as generated code does. */
+const MAX_ARRAY_BITS = 2 ** 43;
 
 const TEXT_ENCODINGS: ReadonlySet<string> = new Set(["UTF8", "utf8", "UTF-8", "utf-8", "ASCII", "ascii"]);
 
@@ -171,7 +175,10 @@ export class TypeBuilder {
     }
     if (count < 0n || count > MAX_ARRAY_LENGTH)
       throw this.#fail(`an array cannot have ${count} elements`, line);
-    return this.#counted({ kind: "array", length: Number(count), element, text }, line);
+    const array: ArrayType = { kind: "array", length: Number(count), element, text };
+    if ((staticBits(array) ?? minimumBits(array)) > MAX_ARRAY_BITS)
+      throw this.#fail(`an array of more than ${MAX_ARRAY_BITS} bits`, line);
+    return this.#counted(array, line);
   }
 
   #struct(syntax: TypeSyntax & { kind: "struct" }): FieldType {
