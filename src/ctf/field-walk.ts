@@ -5,7 +5,16 @@
 //
 // The code has a position `p` and a limit `end`. They count bytes (unit 8) when every field of the stream class starts and
 // ends on one where that cannot be known beforehand; bits (unit 1) otherwise.
-import { lowestBit, MAX_ALIGN, minimumBits, NotBytewise, REACH, roundUp, staticBits } from "./layout.ts";
+import {
+  hasEmptyElements,
+  lowestBit,
+  MAX_ALIGN,
+  minimumBits,
+  NotBytewise,
+  REACH,
+  roundUp,
+  staticBits,
+} from "./layout.ts";
 import { childrenOf } from "./meanings.ts";
 import type { FieldSink } from "./sink.ts";
 import {
@@ -308,7 +317,7 @@ export abstract class FieldWalk<Integer, Real, Name> {
 
   /** Bits from one element to the next, where they are the same for all and nothing is to be done with any. */
   #stride(element: FieldType, sink: FieldSink<Integer, Real, Name> | undefined): number | undefined {
-    if (sink !== undefined || this.#isNeeded(element)) return undefined;
+    if (sink !== undefined || this.#isNeeded(element) || hasEmptyElements(element)) return undefined;
     const size = staticBits(element);
     return size !== undefined && size % alignmentOf(element) === 0 ? size : undefined;
   }

@@ -1,5 +1,6 @@
 // How fields lie in a stream's data: the sizes of types, and the bounds within which generated code reads. Used when code is
 // generated, by the walks (js-walk.ts, wasm-walk.ts) and by those who begin them; type-builder.ts refuses what is beyond.
+import { childrenOf } from "./meanings.ts";
 import { SLACK } from "./runtime.ts";
 import { alignmentOf, type FieldType } from "./types.ts";
 
@@ -59,6 +60,12 @@ export function minimumBits(type: FieldType): number {
     default:
       return staticBits(type) ?? 0;
   }
+}
+
+/** Whether there are arrays of elements without data, which must be counted: see {@link ELEMENT_BUDGET}. */
+export function hasEmptyElements(type: FieldType): boolean {
+  if (type.kind === "array" && type.length > 0 && minimumBits(type.element) === 0) return true;
+  return childrenOf(type).some(hasEmptyElements);
 }
 
 /** The next multiple of `align`. */

@@ -2,7 +2,7 @@
 // for each event class. Consumers such as columns.ts put in code of their own. Called by scan.ts.
 import { type ScopeName, scopesOf, type StreamDecoder } from "./decoder.ts";
 import { classIndex, IdSink } from "./event-id.ts";
-import { ELEMENT_BUDGET, minimumBits, roundUp, staticBits } from "./layout.ts";
+import { ELEMENT_BUDGET, hasEmptyElements, minimumBits, roundUp, staticBits } from "./layout.ts";
 import { childrenOf, eventIdFields } from "./meanings.ts";
 import { References } from "./references.ts";
 import { BATCH_EVENTS, SCAN_STOP, STATE } from "./scan-state.ts";
@@ -330,12 +330,6 @@ export class ScanCode {
   #store(place: number, value: Code): void {
     this.#code.add(i32.store(get(this.#state), value, place));
   }
-}
-
-/** Whether there are arrays of elements without data, which must be counted. */
-function hasEmptyElements(type: FieldType): boolean {
-  if (type.kind === "array" && type.length > 0 && minimumBits(type.element) === 0) return true;
-  return childrenOf(type).some(hasEmptyElements);
 }
 
 function countFields(event: EventClass): number {
