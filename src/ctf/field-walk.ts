@@ -37,8 +37,6 @@ export interface WalkRules {
   readonly unit: 8 | 1;
   /** Whether fields that are clock values move the clock. */
   readonly movesClock: boolean;
-  /** Whether positions may wrap, as addresses do: a move beyond the slack is checked before it is made, not after. */
-  readonly wraps: boolean;
 }
 
 /** Text in the data: from byte `start` to before byte `end`. */
@@ -64,7 +62,8 @@ export abstract class FieldWalk<Integer, Real, Name> {
   #aligned: number;
   /**
    * Bytes by which `p` may be after the data's end. Reading there is harmless as long as it stays in the buffer's slack,
-   * so one check serves many fields.
+   * so one check serves many fields: whatever reads or moves `p` checks when it could leave the slack ({@link #reach},
+   * {@link #leave}). So `p` never comes near where positions wrap.
    */
   #beyond = 0;
 
@@ -118,17 +117,13 @@ export abstract class FieldWalk<Integer, Real, Name> {
 
   /** Makes `p` the position. */
   flush(): void {
-    const { unit, wraps } = this.#rules;
+    const { unit } = this.#rules;
     if (this.#bits % unit !== 0) throw new NotBytewise();
     if (this.#bits === 0) return;
-    const units = this.#bits / unit;
-    const bytes = this.#bits / 8;
-    const isChecked = wraps && bytes > REACH;
-    if (isChecked) this.checkEnd(units);
-    this.move(units);
+    this.#leave(0);
+    this.move(this.#bits / unit);
     this.#aligned = Math.min(this.#aligned, lowestBit(this.#bits));
     this.#bits = 0;
-    this.#moved(isChecked ? 0 : bytes);
   }
 
   /** Begins again at `p`, about whose alignment nothing is known: at the begin of a branch, and after several. */
@@ -184,12 +179,11 @@ export abstract class FieldWalk<Integer, Real, Name> {
 
   #string(type: StringType, sink: FieldSink<Integer, Real, Name> | undefined): void {
     this.#align(8);
-    this.#reach(8);
+    // What is passed over before the NUL is data.
+    this.#leave(8 / this.#rules.unit);
     const { start, end } = this.string();
-    const passed = this.#bits / 8 + 1;
     this.#bits = 0;
     this.#aligned = 8;
-    this.#moved(passed);
     sink?.text(type, start, end);
   }
 
@@ -244,7 +238,8 @@ export abstract class FieldWalk<Integer, Real, Name> {
   #array(type: ArrayType, sink: FieldSink<Integer, Real, Name> | undefined): void {
     this.#align(alignmentOf(type));
     if (type.text && sink !== undefined) {
-      this.#reach(type.length * 8);
+      // It ends in the slack at the latest.
+      this.#reach(8);
       const { start, end } = this.text(type.length);
       this.#bits += type.length * 8;
       sink.text(type, start, end);
@@ -252,20 +247,24 @@ export abstract class FieldWalk<Integer, Real, Name> {
     }
     if (minimumBits(type.element) === 0) this.spend(type.length);
     const stride = this.#stride(type.element, sink);
-    if (stride !== undefined) this.#bits += stride * type.length;
-    else this.#elements(type, this.count(type.length), sink);
+    if (stride !== undefined) {
+      this.#bits += stride * type.length;
+      return;
+    }
+    this.flush();
+    // Before the sink makes room for them.
+    this.checkEnd(Math.ceil((this.#fewestBits(type.element) * type.length) / this.#rules.unit));
+    this.#elements(type, this.count(type.length), sink);
   }
 
   #sequence(type: SequenceType, sink: FieldSink<Integer, Real, Name> | undefined): void {
     this.#align(alignmentOf(type));
     this.flush();
-    const { unit, wraps } = this.#rules;
+    const { unit } = this.#rules;
     const said = this.said(type);
-    const size = this.#sizeWithoutGaps(type.element);
     const stride = type.text ? 8 : this.#stride(type.element, sink);
     const isStrided = stride !== undefined && stride % unit === 0;
-    const isChecked = wraps || type.text || size !== undefined;
-    this.checkLength(said, isStrided && isChecked ? stride : (size ?? minimumBits(type.element)));
+    this.checkLength(said, isStrided ? stride : this.#fewestBits(type.element));
     if (!type.text && minimumBits(type.element) === 0) this.spend(said);
     const count = this.counted(said);
     if (!isStrided) {
@@ -275,44 +274,45 @@ export abstract class FieldWalk<Integer, Real, Name> {
     const text = sink === undefined ? undefined : this.text(count);
     this.moveBy(count, stride / unit);
     this.#aligned = type.text ? 8 : Math.min(this.#aligned, lowestBit(stride));
-    this.#beyond = isChecked ? 0 : Infinity;
-    this.#moved(0);
+    this.#beyond = 0;
     if (text !== undefined) sink?.text(type, text.start, text.end);
   }
 
-  /** A loop over elements, where there is something to do with each, or their sizes differ. */
+  /**
+   * A loop over elements, where there is something to do with each, or their sizes differ. `p` is where they begin, and
+   * data for {@link #fewestBits} of each follows.
+   */
   #elements(
     type: ArrayType | SequenceType,
     count: Name,
     sink: FieldSink<Integer, Real, Name> | undefined,
   ): void {
-    this.flush();
+    // Those of one size are in the data; others may begin anywhere behind it, and check before they read or move.
+    const beyond = this.#sizeWithoutGaps(type.element) === undefined ? Infinity : 0;
     const index = this.counter();
     sink?.beginArray(type, count, index);
     this.loop(index, count, () => {
-      // An element may end less aligned than it begins, and later than the data.
+      // An element may end less aligned than it begins.
       this.restart();
-      this.#checkElements(type);
+      this.#beyond = beyond;
       sink?.beginElement(index);
       this.walk(type.element, sink);
       sink?.endElement(index);
       this.flush();
     });
     this.restart();
-    this.#checkElements(type);
+    this.#beyond = beyond;
     sink?.endArray(type);
-  }
-
-  /** Checks each element; those of one size were checked with the length of their sequence. */
-  #checkElements(type: ArrayType | SequenceType): void {
-    if (type.kind === "sequence" && this.#sizeWithoutGaps(type.element) !== undefined) return;
-    this.#beyond = Infinity;
-    this.#moved(0);
   }
 
   /** Bits of each element, where they are the same for all and nothing is between them. */
   #sizeWithoutGaps(element: FieldType): number | undefined {
     return alignmentOf(element) <= this.#rules.unit ? staticBits(element) : undefined;
+  }
+
+  /** Bits that each element takes at least. */
+  #fewestBits(element: FieldType): number {
+    return this.#sizeWithoutGaps(element) ?? minimumBits(element);
   }
 
   /** Bits from one element to the next, where they are the same for all and nothing is to be done with any. */
@@ -334,30 +334,29 @@ export abstract class FieldWalk<Integer, Real, Name> {
       this.#bits = roundUp(this.#bits, align);
       return;
     }
-    const { unit, wraps } = this.#rules;
+    const { unit } = this.#rules;
     const units = align / unit;
     const ahead = Math.ceil(this.#bits / unit);
-    const skipped = ahead + units - 1;
-    const bytes = (skipped * unit) / 8;
-    if (wraps && bytes > REACH) this.checkEnd(ahead);
-    this.moveToAligned(skipped, units);
+    this.#leave(units - 1);
+    this.moveToAligned(ahead + units - 1, units);
     this.#bits = 0;
     this.#aligned = align;
-    this.#moved(bytes);
   }
 
-  /** Notes that `p` moved by at most so many bytes, and keeps it in the slack. */
-  #moved(bytes: number): void {
-    this.#beyond += Math.ceil(bytes);
-    if (this.#beyond > REACH) this.#check();
+  /** Makes sure that `p` may move to the position, and notes that it does, and by at most so many units more. */
+  #leave(more: number): void {
+    const { unit } = this.#rules;
+    const ahead = Math.ceil((Math.ceil(this.#bits / unit) * unit) / 8);
+    const bytes = Math.ceil((more * unit) / 8);
+    const isNear = this.#beyond + ahead + bytes <= REACH;
+    if (!isNear) this.#check();
+    this.#beyond = isNear ? this.#beyond + ahead + bytes : bytes;
   }
 
-  /** Makes sure that a field of so many bits is in the buffer. */
+  /** Makes sure that a field of so many bits, eight bytes at most, is in the buffer. */
   #reach(bits: number): void {
     const ahead = Math.ceil((this.#bits + bits) / 8);
-    if (this.#beyond + ahead <= REACH) return;
-    this.#check();
-    if (ahead > REACH) this.checkEnd(Math.ceil((this.#bits + bits) / this.#rules.unit));
+    if (this.#beyond + ahead > REACH) this.#check();
   }
 
   /** Checks that what was read so far is in the data. */

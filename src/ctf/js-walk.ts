@@ -41,7 +41,7 @@ export class JsWalk extends FieldWalk<IntegerCode, string, string> {
   #names = 0;
 
   constructor(options: JsWalkOptions, references: References) {
-    super({ unit: options.unit, movesClock: options.clock, wraps: false });
+    super({ unit: options.unit, movesClock: options.clock });
     this.#options = options;
     this.#references = references;
   }

@@ -47,7 +47,7 @@ export class WasmWalk extends FieldWalk<Local, Code, Local> {
   readonly #code: FunctionCode;
 
   constructor(frame: WalkFrame) {
-    super({ unit: frame.unit, movesClock: frame.clock !== undefined, wraps: true });
+    super({ unit: frame.unit, movesClock: frame.clock !== undefined });
     this.#frame = frame;
     this.#code = frame.code;
   }
