@@ -447,6 +447,21 @@ describe("losses", () => {
     ]);
   });
 
+  test("counts that wrap go on", () => {
+    const last = 2n ** 64n - 1n;
+    const stream = Buffer.concat([
+      packet([{ time: 1n, ...event }], { sequence: last, discarded: last - 1n }),
+      packet([{ time: 20n, ...event }], { sequence: 1n, discarded: 3n }),
+    ]);
+    const set = openTraces(writeTrace(fresh(), { metadata, stream }));
+    const losses: Loss[] = [];
+    for (const { batch, from } of set.runs()) if (from === 0) losses.push(...batch.losses);
+    expect(losses.slice(1).map(({ kind, count }) => [kind, count])).toEqual([
+      ["events", 5n],
+      ["packets", 1n],
+    ]);
+  });
+
   test("a stream that begins in its middle lost events it cannot count", () => {
     const stream = packet([{ time: 1n, ...event }], { sequence: 12n, discarded: 3n });
     const [run] = openTraces(writeTrace(fresh(), { metadata, stream })).runs();

@@ -161,6 +161,22 @@ describe("damage in a packet's head ends its file, and no other", () => {
     expect(problems).toMatchObject([{ kind: "corrupt", place: { offset: 0, packet: 0 } }]);
   });
 
+  test("a packet of a stream that the metadata does not have", () => {
+    const { times, problems } = read(Buffer.concat([events(2, 0), packet([], { streamId: 5, begin: 9n })]));
+    expect(times).toEqual([0n, 1n]);
+    expect(problems).toMatchObject([{ kind: "corrupt", place: { packet: 1 } }]);
+    expect(problems[0]?.message).toEndWith("the metadata has no stream 5");
+  });
+
+  test("a packet of another stream class than the one before", () => {
+    const other = packet([{ time: 9n }], { streamId: 1 });
+    const two = `${METADATA}${streamBlock(1)}event { name = "h"; id = 0; stream_id = 1; };`;
+    const { times, problems } = read(Buffer.concat([events(2, 0), other]), two);
+    expect(times).toEqual([0n, 1n]);
+    expect(problems).toMatchObject([{ kind: "corrupt", place: { packet: 1 } }]);
+    expect(problems[0]?.message).toEndWith("a packet of stream class 1 follows");
+  });
+
   test("a file that is no stream is told, and the streams are read", () => {
     directories += 1;
     const directory = writeTrace(join(root, String(directories)), {
