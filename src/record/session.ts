@@ -27,6 +27,7 @@ import {
 import type { SnapshotResult } from "./snapshot.ts";
 import { attach, detach, native, thread } from "./thread.ts";
 import { watchErrors } from "./uncaught.ts";
+import { handSessionOn } from "./web-workers.ts";
 
 /** How long `flush` and `close` wait for the consumer, milliseconds: a slow disk's, not a dead one's. */
 const CONSUMER_TIMEOUT_MS = 10_000;
@@ -114,6 +115,7 @@ export function openSessionSync(options: SessionOptions = {}): Session {
       ? undefined
       : prepareSnapshots(settings.snapshotOnError, output, settings.sessionDir).path;
   createSession(loaded, settings, output, 0);
+  handSessionOn();
   attachThread(loaded);
   takeSnapshotsOnError(snapshots);
   return handle(current(), true);

@@ -356,6 +356,24 @@ test("a session that a Worker opens is the process's: it outlives the Worker", a
   expect(events.map(({ tid }) => tid === result.pid)).toEqual(Array.from({ length: 20 }, (_, n) => n >= 10));
 });
 
+test("web Workers, however they are made, join the session that the program opened itself", async () => {
+  await using place = new Place();
+  const { stdout, stderr } = await run(place, join(PROGRAMS, "web-workers.ts"), {
+    args: [place.output],
+    traced: false,
+  });
+  expect({ stdout, stderr }).toEqual({
+    stdout: "true false\ntrue false\ntrue false\ntrue true\n",
+    stderr: "",
+  });
+  const events = await readTrace(place.output);
+  expect(events.map(({ fields }) => fields["from"])).toEqual([
+    ...Array.from({ length: 4 }, () => "a Worker"),
+    "main",
+  ]);
+  expect(new Set(events.map(({ tid }) => tid)).size).toBe(5);
+});
+
 test("a consumer that is killed is replaced, and nothing is lost or written twice", async () => {
   const { events } = await recordHere(
     async (session, place) => {
