@@ -63,6 +63,9 @@ BT_EXPORT int32_t bt_check_session_dir(const char *dir, char *error)
 		return fail(error, "session directory %s is not a directory (a link is refused)", dir);
 	if (st.st_uid != geteuid())
 		return fail(error, "session directory %s belongs to another user (uid %u)", dir, st.st_uid);
+	if (st.st_mode & S_ISVTX) /* /tmp, say: never ask for its mode to be changed */
+		return fail(error, "session directory %s is one for all (mode %o); name a directory below it", dir,
+			    st.st_mode & 07777);
 	if (st.st_mode & 077)
 		return fail(error, "session directory %s is open to others (mode %o); run chmod 700 on it", dir,
 			    st.st_mode & 0777);

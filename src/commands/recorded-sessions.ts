@@ -8,8 +8,10 @@ import { closeSync, openSync, rmSync } from "node:fs";
 import type { Native } from "../record/native.ts";
 import { isRunning } from "../record/process.ts";
 import { findSessions, type FoundSession } from "../record/session-dir.ts";
+import { writeErrorText } from "../record/session-file.ts";
 import { eventsOf, type SessionEvent } from "../record/switch.ts";
 import { recoverSession } from "./recover.ts";
+import { sessionRow } from "./session-table.ts";
 
 /** How long a consumer may take to write the rest: longer than its own grace period for a full disk. */
 const FINISH_TIMEOUT_MS = 15_000;
@@ -34,8 +36,18 @@ export interface Totals {
 export interface Unfinished {
   /** Programs that still run, in the background say; their traces go on. */
   readonly running: number;
-  /** Session files whose consumer died or could not write: `buntrace recover` reads them. */
-  readonly broken: readonly string[];
+  /** Sessions whose consumer died or could not write: `buntrace recover` reads their files. */
+  readonly broken: readonly BrokenSession[];
+}
+
+/** A session that ends with events in its file that are not in the trace. */
+export interface BrokenSession {
+  readonly path: string;
+  readonly pid: number;
+  /** Events that are still in the file. */
+  readonly kept: number;
+  /** ": " and why the last write failed; empty where it did not. */
+  readonly why: string;
 }
 
 /** Watches the sessions of one recorder. */
@@ -54,7 +66,8 @@ export class RecordedSessions {
 
   /** Sums of what the consumers have written so far. */
   totals(): Totals {
-    const all = this.#all().map(({ info }) => info);
+    const found = this.#all();
+    const all = found.map(({ info }) => info);
     const sum = (of: (info: FoundSession["info"]) => bigint | number): number =>
       all.reduce((total, info) => total + Number(of(info)), 0);
     return {
@@ -62,7 +75,8 @@ export class RecordedSessions {
       events: sum((info) => info.recordsWritten),
       bytes: sum((info) => info.bytesWritten),
       streams: sum((info) => info.streams),
-      lost: sum((info) => info.discardedTold + info.ringlessDiscarded + info.dropped),
+      // With those that no packet has told yet: a full disk takes none any more.
+      lost: found.reduce((total, session) => total + (sessionRow(session)?.discarded ?? 0), 0),
       dropped: sum((info) => info.dropped),
       altered: sum((info) => info.alteredValues),
       ringless: sum((info) => info.ringlessDiscarded),
@@ -102,9 +116,22 @@ export class RecordedSessions {
       const waiting = dead.filter(({ path }) => !failed.has(path));
       const done = waiting.length === 0 && (!endAll || open.length === dead.length);
       if (done || performance.now() > deadline)
-        return { running: open.length - dead.length, broken: dead.map(({ path }) => path) };
+        return { running: open.length - dead.length, broken: this.#broken(dead) };
       await Bun.sleep(pause);
     }
+  }
+
+  /** What is left of sessions, as their files say now. */
+  #broken(sessions: readonly FoundSession[]): BrokenSession[] {
+    const paths = new Set(sessions.map(({ path }) => path));
+    return this.#all().flatMap((session) => {
+      const { path, info } = session;
+      if (!paths.has(path) || info.finished) return [];
+      const emitted = sessionRow(session)?.events ?? 0;
+      return [
+        { path, pid: info.pid, kept: emitted - Number(info.recordsWritten), why: writeErrorText(info) },
+      ];
+    });
   }
 
   /** Removes the session files that are finished: their totals were read. */

@@ -2,10 +2,11 @@
  * The last line of `buntrace record`: what was recorded, where, and which option
  * helps when something was lost. Called in the command's process.
  */
-import { relative } from "node:path";
+import { dirname, relative } from "node:path";
 
-import type { Totals, Unfinished } from "../commands/recorded-sessions.ts";
+import type { BrokenSession, Totals, Unfinished } from "../commands/recorded-sessions.ts";
 import { parseRules } from "../record/glob.ts";
+import { defaultSessionDir } from "../record/settings.ts";
 import type { SessionEvent } from "../record/switch.ts";
 import { bytesText, countText, many } from "./number-text.ts";
 
@@ -39,7 +40,7 @@ export function closingLine(
   const { output } = asked;
   const overwriting = asked.mode === "overwrite";
   if (totals.programs === 0)
-    return "buntrace: nothing was recorded: the program loaded no preload (is it a Bun program?)";
+    return "buntrace: nothing was recorded: the program is no Bun program, or a line above says why";
   const path = output === "null" ? "nowhere (--output null)" : shortPath(output);
   const parts = [
     `buntrace: ${many(totals.events, "event")}, ${bytesText(totals.bytes)}, ${many(totals.streams, "stream")}, ` +
@@ -48,7 +49,7 @@ export function closingLine(
   if (signal !== undefined) parts.push(`the program was killed by ${signal}`);
   if (totals.events === 0) parts.push(...unmatchedText(asked.enable ?? [], types()));
   if (totals.ringless > 0) parts.push("threads found no memory for a ring: try smaller --sub-buffer-size");
-  else if (totals.lost > totals.dropped && !overwriting)
+  else if (totals.lost > totals.dropped && !overwriting && !unfinished.broken.some(({ why }) => why !== ""))
     parts.push(
       "events came faster than they were written: try more --sub-buffers, or " +
         (asked.mode === "block" ? "a longer --block-timeout" : "--mode block"),
@@ -57,8 +58,7 @@ export function closingLine(
   if (totals.altered > 0) parts.push(`${many(totals.altered, "value")} cut or not convertible`);
   if (unfinished.running > 0)
     parts.push(`${many(unfinished.running, "program")} still running, still recorded`);
-  if (unfinished.broken.length > 0)
-    parts.push(`not all could be written; it is kept in ${unfinished.broken.join(", ")}`);
+  parts.push(...unfinished.broken.map(brokenText));
   return parts.join("; ");
 }
 
@@ -74,6 +74,13 @@ function unmatchedText(enable: readonly string[], types: readonly SessionEvent[]
     `no event type of the program matches ${globs}: ` +
       (has.length === 0 ? "it has none" : `it has ${some}${has.length > MAX_PROVIDERS ? " and others" : ""}`),
   ];
+}
+
+/** What could not be written, why, and how to get it: once the cause is gone. */
+function brokenText({ path, pid, kept, why }: BrokenSession): string {
+  const command =
+    dirname(path) === defaultSessionDir() ? "" : ` --session-dir ${Bun.$.escape(shortPath(dirname(path)))}`;
+  return `${many(kept, "event")} could not be written${why}; buntrace recover ${pid}${command} writes them when they can be`;
 }
 
 function droppedText(dropped: number, { maxSize, maxChunks }: Asked): string {

@@ -150,7 +150,7 @@ describe("the program", () => {
     const { stdout, stderr, status } = await cli(place, ["record", "/bin/echo", "-n", "hello"]);
     expect({ stdout, status }).toEqual({ stdout: "hello", status: 0 });
     expect(stderr).toBe(
-      "buntrace: nothing was recorded: the program loaded no preload (is it a Bun program?)\n",
+      "buntrace: nothing was recorded: the program is no Bun program, or a line above says why\n",
     );
   });
 

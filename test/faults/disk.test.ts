@@ -4,12 +4,13 @@
  * time. Also a session directory with too little memory.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 
 import { readIncomplete, readReport } from "../support/babeltrace.ts";
-import { canMount, withTmpfs } from "../support/mounts.ts";
+import { canMount, UNSHARE, withTmpfs } from "../support/mounts.ts";
+import { CLI } from "../support/cli.ts";
 import { expectGoodPackets } from "../support/packet-rules.ts";
 import { onlyTrace } from "../support/packets.ts";
 import { Place } from "../support/place.ts";
@@ -108,6 +109,50 @@ test.concurrent(
     expect(numbers.every((n, i) => i === 0 || n > (numbers[i - 1] ?? 0))).toBe(true);
     // The consumer has given up after its time of grace and left the session file.
     expect(place.sessions().length).toBe(1);
+  },
+);
+
+test.concurrent(
+  "the recorder's last line counts what a full disk took, and recover writes what it kept",
+  async () => {
+    if (!canMount()) return;
+    await using place = new Place();
+    const { mountPoint, kept } = prepare(place);
+    const emitted = 1_000_000;
+    writeFileSync(
+      join(place.dir, "app.ts"),
+      `import { provider } from ${JSON.stringify(join(import.meta.dirname, "../../src/index.ts"))};
+    const event = provider("test").tracepoint("event", [["n", "u32"]]);
+    for (let n = 0; n < ${emitted}; n++) event(n);`,
+    );
+    const script = `
+    mount -t tmpfs -o size=1m,mode=700 tmpfs "$1" || exit 99
+    "$3" "$4" record -e 'test:*' -o "$1/trace" app.ts || exit 98
+    mount -o remount,size=64m "$1"
+    "$3" "$4" recover
+    cp -r "$1"/. "$2"/`;
+    const { stdout, stderr, status } = await ended(
+      Bun.spawn([...UNSHARE, "sh", "-c", script, "sh", mountPoint, kept, process.execPath, CLI], {
+        cwd: place.dir,
+        env: { ...process.env, BUNTRACE_SESSION_DIR: place.sessionDir },
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      }),
+    );
+    expect(status).toBe(0);
+    const told =
+      /^buntrace: ([\d,]+) events, .* ([\d,]+) lost -> .*; ([\d,]+) events could not be written: no space left on device; buntrace recover (\d+) writes them when they can be\n/.exec(
+        stderr,
+      );
+    if (told === null) throw new Error(stderr);
+    const [written = 0, lost = 0, left = 0, pid] = told
+      .slice(1)
+      .map((text) => Number(text.replaceAll(",", "")));
+    expect(written + lost + left).toBe(emitted);
+    expect(stdout + stderr).toContain(`app (pid ${pid}) recovered`);
+    const { events, discarded } = await readReport(kept);
+    expect([events.length, discarded]).toEqual([written + left, lost]);
   },
 );
 
