@@ -22,6 +22,7 @@ import { countText, durationText, many, numberText, shortDurationText } from "..
 import { tableLines } from "../report/table.ts";
 import { tellUnknownFields, unknownByText } from "../report/unknown-fields.ts";
 import { epochText } from "../report/time-text.ts";
+import { uncaughtLines } from "../report/uncaught.ts";
 import { recallBegin } from "../spans/index.ts";
 
 /** What spans can be sorted by; names go up, all else down. */
@@ -113,6 +114,7 @@ function textLines(
       (seconds > 0 ? ` in ${durationText(seconds * 1e9)}, ${rate(pass.events)} a second` : ""),
     ...lossLines(pass.losses, colours),
     ...killedTexts(pass.set).map((text) => `${colours.warning.open}${text}${colours.warning.close}`),
+    ...uncaughtLines(stats.uncaught, colours),
     ...runningLines(pass.set, stats.running, colours),
   ];
   if (spans.length > 0) lines.push("", ...spanTable(spans, by, rate, colours));
@@ -237,6 +239,8 @@ function* jsonLines(
   for (const { name, by, count, min, max, sum, last } of counters)
     yield { kind: "counter", name, by, count, a_second: rate(count), min, mean: sum / count, max, last };
   for (const { name, by, count } of events) yield { kind: "event", name, by, count, a_second: rate(count) };
+  for (const { time: at, thread, name, message, place } of stats.uncaught.latest)
+    yield { kind: "uncaught", name, message, place, thread: threadText(thread), time: time(at) };
   for (const { span, soFar } of stats.running) {
     recallBegin(set, span);
     yield {

@@ -7,6 +7,7 @@ import { Histogram } from "./histogram.ts";
 import { jsonValue } from "./json.ts";
 import type { Pass } from "./pass.ts";
 import { lineText } from "./table.ts";
+import { UncaughtErrors } from "./uncaught.ts";
 
 /** Groups of one table; what is in more of them is put together, for a field may have a million values. */
 const MAX_GROUPS = 1000;
@@ -65,6 +66,7 @@ export class TraceStats {
   readonly counters: Groups<CounterStats>;
   /** What never ended, in the order of the begins. */
   readonly running: RunningSpan[] = [];
+  readonly uncaught = new UncaughtErrors();
   readonly #by: string | undefined;
   /** Texts made before: making one takes longer than all else. */
   readonly #threads = new Map<Thread, string>();
@@ -116,6 +118,7 @@ export class TraceStats {
       }
       case "event":
         this.events.of(cursor.event.name, this.#byOfEvent(cursor)).count += 1;
+        this.uncaught.add(cursor);
         return;
       case "counter":
         addValue(this.counters.of(cursor.event.name, this.#byOfEvent(cursor)), cursor);

@@ -4,6 +4,7 @@
  * SIGKILL, and with events discarded.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { PERCENTILE_ERROR } from "../../src/report/histogram.ts";
@@ -267,4 +268,45 @@ test("events discarded: what is whole is summed, what is not is counted and said
   expect(stdout).toContain(
     `running at the end: ${running.length.toLocaleString("en-US")} spans; the ends of ${unsure.toLocaleString("en-US")} may be among the lost events\n`,
   );
+});
+
+test("report tells the errors that nobody caught, of all threads, the latest five", async () => {
+  await using place = new Place();
+  const worker = `throw new RangeError("in a\\nWorker");`;
+  writeFileSync(join(place.dir, "worker.ts"), worker);
+  writeFileSync(
+    join(place.dir, "app.ts"),
+    `process.on("unhandledRejection", () => {});
+    const worker = new Worker("./worker.ts");
+    await new Promise((resolve) => { worker.onerror = resolve; });
+    for (let n = 1; n <= Number(process.argv[2]); n++) {
+      Promise.reject(new TypeError("number " + n));
+      await Bun.sleep(1);
+    }
+    throw "no error at all";`,
+  );
+  const shown = async (count: string): Promise<string[]> => {
+    await cli(place, ["record", "app.ts", count]);
+    const lines = (await cli(place, ["report"])).stdout.split("\n");
+    const head = lines.findIndex((line) => line.startsWith("uncaught: "));
+    return lines
+      .slice(head, lines.indexOf("", head))
+      .map((line) => line.replace(/(main|worker) \d+$/, "$1 TID"));
+  };
+  expect(await shown("1")).toEqual([
+    "uncaught: 3 errors",
+    `  RangeError: in a Worker  at ${place.dir}/worker.ts:1:11  thread worker TID`,
+    expect.stringMatching(/^ {2}TypeError: number 1 {2}at .*app\.ts:5:\d+\)? {2}thread main TID$/),
+    expect.stringMatching(/no error at all {2}thread main TID$/),
+  ]);
+  const many = await shown("7");
+  expect(many[0]).toBe("uncaught: 9 errors, the latest 5");
+  expect(many.slice(1, -1).map((line) => /number \d/.exec(line)?.[0])).toEqual(
+    [4, 5, 6, 7].map((n) => `number ${n}`),
+  );
+  const told = ofKind(await json(place, "report"), "uncaught");
+  expect(told.map(({ message }) => message)).toEqual([
+    ...[4, 5, 6, 7].map((n) => `number ${n}`),
+    "no error at all",
+  ]);
 });
