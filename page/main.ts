@@ -1,10 +1,11 @@
 /** Starts the page: reads the data, makes the parts, ties buttons and keys to them. */
+import { DATA_ID } from "../src/open/format.ts";
 import { countText, durationText, many } from "../src/report/number-text.ts";
 import { Details } from "./details.ts";
 import { byId, html } from "./dom.ts";
 import { Flame } from "./flame.ts";
 import { Latency } from "./latency.ts";
-import { loadModel, type Model } from "./model.ts";
+import { Model } from "./model.ts";
 import { Overview } from "./overview.ts";
 import { search } from "./search.ts";
 import { EventTable } from "./table.ts";
@@ -45,6 +46,19 @@ function start(model: Model): void {
   document.body.classList.add("ready");
 }
 
+/** Reads the data in the document. @throws Error when it is damaged, or the browser too old */
+async function loadModel(): Promise<Model> {
+  const element = document.getElementById(DATA_ID);
+  const text = element?.textContent ?? "";
+  const binary = atob(text);
+  const packed = new Uint8Array(binary.length);
+  for (let at = 0; at < binary.length; at += 1) packed[at] = binary.charCodeAt(at);
+  // The text takes as much memory as all else.
+  element?.remove();
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Model(new Uint8Array(await new Response(stream).arrayBuffer()));
+}
+
 function fillHeader(model: Model): void {
   const { header, running } = model;
   document.title = `${header.title} · buntrace`;
@@ -55,6 +69,7 @@ function fillHeader(model: Model): void {
     durationText(header.end - header.begin),
     many(header.events, "event"),
     many(threads, "thread"),
+    ...(header.killed.length > 1 ? [`${many(header.killed.length, "program")} killed`] : header.killed),
   ];
   byId("facts", HTMLElement).textContent = facts.join(" · ");
   const lost = lostText(header.tracks.flatMap(({ losses }) => losses));

@@ -5,7 +5,6 @@
 import {
   type ClassHeader,
   type ColumnRef,
-  DATA_ID,
   type FieldHeader,
   type Header,
   HEADER_AT,
@@ -177,19 +176,6 @@ export class Model {
   eventAt(time: number): number {
     return lowerBound(this.times, time);
   }
-}
-
-/** Reads the data in the document. @throws Error when it is damaged, or the browser too old */
-export async function loadModel(): Promise<Model> {
-  const element = document.getElementById(DATA_ID);
-  const text = element?.textContent ?? "";
-  const binary = atob(text);
-  const packed = new Uint8Array(binary.length);
-  for (let at = 0; at < binary.length; at += 1) packed[at] = binary.charCodeAt(at);
-  // The text takes as much memory as all else.
-  element?.remove();
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Model(new Uint8Array(await new Response(stream).arrayBuffer()));
 }
 
 function readJson<T>(bytes: Uint8Array): T {

@@ -53,7 +53,10 @@ export function makeRows(model: Model): Rows {
     top += height;
     return { top: top - height, height, track };
   };
-  for (const [process] of processes.entries()) {
+  // Who starts another stands above it; their order in the data is that of their UUIDs.
+  const begin = (process: number): number => processes[process]?.begin ?? 0;
+  const inTime = [...processes.keys()].sort((one, other) => begin(one) - begin(other));
+  for (const process of inTime) {
     const own = [...tracks.entries()].filter(([, track]) => track.process === process);
     if (own.length === 0) continue;
     all.push({ kind: "process", process, ...place(HEIGHTS.process, -1) });

@@ -82,10 +82,18 @@ export interface FlameHeader {
   readonly total: number;
 }
 
+/** A trace: one process, where it is buntrace's. */
+export interface ProcessHeader {
+  readonly name: string;
+  readonly facts: readonly string[];
+  /** Nanoseconds after the base; null where the trace has no times. */
+  readonly begin: number | null;
+}
+
 /** All that is not a column. */
 export interface Header {
   readonly title: string;
-  readonly processes: readonly { readonly name: string; readonly facts: readonly string[] }[];
+  readonly processes: readonly ProcessHeader[];
   /** Nanoseconds since the Unix epoch, in decimal. */
   readonly base: string;
   /** Whether wall clock times are shown in UTC. */

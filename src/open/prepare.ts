@@ -13,7 +13,7 @@ import { type Header, HEADER_AT } from "./format.ts";
 import { Gatherer } from "./gather.ts";
 import { MAX_LANES } from "./lanes.ts";
 import { survey } from "./survey.ts";
-import { processName } from "./tracks.ts";
+import { processHeader } from "./tracks.ts";
 
 /**
  * Events shown one by one, unless the user wants another number. Of each, the page has some 3 bytes in
@@ -54,7 +54,7 @@ export function prepare(set: TraceSet, filter: EventFilter, { title, utc, limit 
   const list = Buffer.from(JSON.stringify(texts.all));
   const header: Header = {
     title: title.toWellFormed(),
-    processes: set.traces.map(processName),
+    processes: set.traces.map((trace) => processHeader(trace, set.base)),
     base: String(set.base),
     utc,
     begin: found.begin,

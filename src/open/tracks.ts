@@ -3,10 +3,11 @@
  * losses and the density of what is not shown one by one. Made by gather.ts.
  */
 import type { Loss, Stream } from "../ctf/stream.ts";
+import { toNanoseconds } from "../ctf/time.ts";
 import type { Trace, TraceSet } from "../ctf/trace.ts";
 import { streamName } from "../report/losses.ts";
 import type { Thread } from "../spans/index.ts";
-import type { LossHeader, TrackHeader } from "./format.ts";
+import type { LossHeader, ProcessHeader, TrackHeader } from "./format.ts";
 import { Lanes } from "./lanes.ts";
 
 /** Time bins of the density: more than a screen has columns. */
@@ -94,13 +95,19 @@ export class Tracks {
   }
 }
 
-/** What stands above the tracks of a process. */
-export function processName({ traceClass, path }: Trace): { name: string; facts: readonly string[] } {
+/** What stands above the tracks of a process. @param base of the set */
+export function processHeader({ traceClass, path, streams }: Trace, base: bigint): ProcessHeader {
   const { environment } = traceClass;
   const name = environment.get("procname") ?? environment.get("program") ?? path;
   const pid = environment.get("vpid") ?? environment.get("pid");
+  const begins = streams.flatMap(({ streamClass: { clock }, firstPackets }) =>
+    firstPackets.flatMap(({ begin }) =>
+      begin === undefined || clock === undefined ? [] : [Number(toNanoseconds(clock, begin) - base)],
+    ),
+  );
   return {
     name: `${name}${pid === undefined ? "" : ` (${pid})`}`,
     facts: [path, ...[...environment].map(([key, value]) => `${key} = ${value}`)],
+    begin: begins.length === 0 ? null : Math.min(...begins),
   };
 }

@@ -301,6 +301,9 @@ describe("a program that was killed", () => {
     expect(await page.text("#recording-end")).toEndWith(
       killed === undefined ? "." : `, killed by ${killed}.`,
     );
+    expect(await page.text("#facts")).toEndWith(
+      killed === undefined ? "2 threads" : ` · killed by ${killed}`,
+    );
     const last = await page.texts("[aria-label='The last events'] b");
     expect(last).toEqual(
       events
