@@ -16,12 +16,15 @@ import { settingsFromEnvironment } from "./record/settings.ts";
 
 try {
   const settings = settingsFromEnvironment();
+  // In a directory whose bunfig.toml names this, the command itself loads it: it would put its own recording in the
+  // place of the one that it is to read.
+  const isCommand = settings === undefined && Bun.main === `${import.meta.dirname}/cli.ts`;
   // A Worker has joined its process's session as this loaded; or that is over, and stays so.
-  if (Bun.isMainThread || !sessionWasOpened()) {
+  if (!isCommand && (Bun.isMainThread || !sessionWasOpened())) {
     if (settings) openRecordedSession(settings);
     else openSessionSync();
   }
-  instrument(import.meta.path, settings);
+  if (!isCommand) instrument(import.meta.path, settings);
 } catch (error) {
   warnOnce(error instanceof Error ? error.message : String(error));
 }

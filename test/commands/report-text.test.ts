@@ -407,3 +407,14 @@ event { name = "a_end"; id = 1; fields := struct { u8 n; }; };`,
   expect(broken.stderr).toMatch(/^warning: .*stream/);
   expect(broken.stdout).toStartWith("broken: 0 events\n");
 });
+
+test("in a directory whose bunfig.toml names the preload, the command leaves the recording as it is", async () => {
+  await using own = new Place();
+  writeFileSync(join(own.dir, "app.ts"), "");
+  expect((await cli(own, ["record", "app.ts"])).stderr).toStartWith("buntrace: 2 events");
+  const preload = join(import.meta.dirname, "../../src/preload.ts");
+  writeFileSync(join(own.dir, "bunfig.toml"), `preload = [${JSON.stringify(preload)}]`);
+  for (let time = 0; time < 2; time += 1)
+    expect((await cli(own, ["report"])).stdout).toStartWith("buntrace.data: 2 events");
+  expect(await Array.fromAsync(new Bun.Glob("*.old").scan({ cwd: own.dir, onlyFiles: false }))).toEqual([]);
+});
