@@ -12,19 +12,24 @@
  */
 import { instrument } from "./instrument/index.ts";
 import { openRecordedSession, openSessionSync, sessionWasOpened, warnOnce } from "./record/session.ts";
-import { settingsFromEnvironment } from "./record/settings.ts";
+import { type RecordSettings, settingsFromEnvironment } from "./record/settings.ts";
+
+/** @param settings what `buntrace record` handed over; undefined: the preload is the program's own. */
+function start(settings: RecordSettings | undefined): void {
+  // A Worker has joined its process's session as this loaded; or that is over, and stays so.
+  if (Bun.isMainThread || !sessionWasOpened()) {
+    if (settings) openRecordedSession(settings);
+    else openSessionSync();
+  }
+  instrument(import.meta.path, settings);
+}
 
 try {
   const settings = settingsFromEnvironment();
   // In a directory whose bunfig.toml names this, the command itself loads it: it would put its own recording in the
   // place of the one that it is to read.
-  const isCommand = settings === undefined && Bun.main === `${import.meta.dirname}/cli.ts`;
-  // A Worker has joined its process's session as this loaded; or that is over, and stays so.
-  if (!isCommand && (Bun.isMainThread || !sessionWasOpened())) {
-    if (settings) openRecordedSession(settings);
-    else openSessionSync();
-  }
-  if (!isCommand) instrument(import.meta.path, settings);
+  const isCommand = Bun.main === `${import.meta.dirname}/cli.ts`;
+  if (settings || !isCommand) start(settings);
 } catch (error) {
   warnOnce(error instanceof Error ? error.message : String(error));
 }

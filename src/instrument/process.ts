@@ -9,9 +9,13 @@ import { rejectionWasReported, watchErrors } from "../record/uncaught.ts";
 
 const PROVIDER = provider("process");
 
-/** Bun leaves because of a rejection with 1, whatever `process.exitCode` is, and tells that or 0. */
+/**
+ * Bun leaves because of a rejection with 1, whatever `process.exitCode` is, and tells that or 0. But it may run on
+ * after one, until the program calls `process.exit`: what stands above us then tells the two apart.
+ */
 function exitCode(code: unknown): number {
-  return rejectionWasReported() ? 1 : Number(code);
+  const byRejection = rejectionWasReported() && !new Error().stack?.includes("at exit (unknown)");
+  return byRejection ? 1 : Number(code);
 }
 
 function workingDirectory(): string {

@@ -1,5 +1,7 @@
-// The errors that nobody caught, as text: why a program died, where no signal killed it. Filled by stats.ts, shown by the
-// report command.
+/**
+ * The errors that nobody caught, as text: why a program died, where no signal killed it.
+ * Filled by stats.ts, shown by the report command, in its process.
+ */
 import { eventRecord } from "../ctf/events.ts";
 import type { SpanCursor, Thread } from "../spans/index.ts";
 import { countText, many } from "./number-text.ts";

@@ -20,6 +20,7 @@ const ENDS: readonly (readonly [way: string, status: number, errors: readonly un
   ["throw-handled", 0, [["uncaught_error", "OwnError", "first line\nsecond line"]]],
   ["top-level-await", 1, [["uncaught_error", "OwnError", "first line\nsecond line"]]],
   ["reject", 1, [["unhandled_rejection", "OwnError", "rejected"]]],
+  ["reject-later-exit", 7, [["unhandled_rejection", "OwnError", "rejected"]]],
   ["reject-exit-code", 1, [["unhandled_rejection", "OwnError", "rejected"]]],
   ["reject-and-exit", 9, []],
   [

@@ -37,6 +37,11 @@ const ways: Record<string, () => unknown> = {
     process.exitCode = 9;
     Promise.reject(new OwnError("rejected"));
   },
+  "reject-later-exit": async () => {
+    Promise.reject(new OwnError("rejected"));
+    await Bun.sleep(1);
+    process.exit(7);
+  },
   "reject-and-exit": () => {
     Promise.reject(new OwnError("rejected"));
     process.nextTick(() => process.exit(9));
