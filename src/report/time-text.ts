@@ -210,7 +210,9 @@ export function parseTime(text: string, begin: bigint, utc: boolean, option: str
     const [, date, hours, minutes, seconds, fraction] = wall;
     const day = date ?? wallClock(Number(begin / NS_BIG), true, utc).slice(0, 10);
     const milliseconds = Date.parse(`${day}T${hours}:${minutes}:${seconds}${utc ? "Z" : ""}`);
-    if (!Number.isNaN(milliseconds)) return BigInt(milliseconds) * 1_000_000n + fractionOf(fraction);
+    // The 30th of February would be the 2nd of March.
+    const isDay = new Date(Date.parse(`${day}T00:00Z`)).getUTCDate() === Number(day.slice(8));
+    if (isDay && !Number.isNaN(milliseconds)) return BigInt(milliseconds) * 1_000_000n + fractionOf(fraction);
   }
   const forms = "+1.5s, hh:mm:ss, YYYY-MM-DD hh:mm:ss or seconds since 1970";
   throw new UserError(`${option} ${text}: not a time; write ${forms}`, EXIT_USAGE);
