@@ -24,11 +24,12 @@ const LOST = /^WARNING: Tracer discarded (\d+) (event|packet)s? between \[[^\]]*
 /** Runs babeltrace2. @throws Error when it is not installed. */
 export async function babeltrace(
   args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ stdout: string; stderr: string; status: number }> {
   const reader = Bun.spawn(["babeltrace2", ...args], {
     stdout: "pipe",
     stderr: "pipe",
-    env: { ...process.env, LC_ALL: "C", BUN_OPTIONS: undefined },
+    env: { ...process.env, LC_ALL: "C", BUN_OPTIONS: undefined, ...env },
   });
   const [stdout, stderr, status] = await Promise.all([
     reader.stdout.text(),
