@@ -30,8 +30,10 @@ interface StreamInfo {
   bytes: number;
   packets: number;
   events: number;
-  /** Nothing when some were lost, but not how many. */
-  discarded: bigint | undefined;
+  /** As far as they were counted. */
+  discarded: bigint;
+  /** Whether more were lost than were counted. */
+  uncounted: boolean;
   lostPackets: bigint;
   first: bigint | undefined;
   last: bigint | undefined;
@@ -124,6 +126,7 @@ function gatherStream(
     packets: 0,
     events: 0,
     discarded: 0n,
+    uncounted: false,
     lostPackets: 0n,
     first: undefined,
     last: undefined,
@@ -136,9 +139,8 @@ function gatherStream(
     progress.at(batch);
     for (const { kind, count } of batch.losses) {
       if (kind === "packets") found.lostPackets += count ?? 0n;
-      else
-        found.discarded =
-          count === undefined || found.discarded === undefined ? undefined : found.discarded + count;
+      else if (count === undefined) found.uncounted = true;
+      else found.discarded += count;
     }
     const { length, classes, times, base } = batch;
     if (length === 0) continue;
@@ -203,7 +205,7 @@ function textOf({ trace, streams, events, unused }: TraceInfo, { utc = false }: 
         countText(stream.events),
         countText(stream.packets),
         countText(stream.bytes),
-        stream.discarded === undefined ? "unknown" : countText(stream.discarded),
+        stream.uncounted ? "unknown" : countText(stream.discarded),
         countText(stream.lostPackets),
       ]),
     ),
@@ -248,7 +250,7 @@ function jsonOf({ trace, streams, events, unused }: TraceInfo): Readonly<Record<
       events: counts.events,
       packets: counts.packets,
       bytes: counts.bytes,
-      discarded_events: counts.discarded ?? null,
+      discarded_events: counts.uncounted ? null : counts.discarded,
       lost_packets: counts.lostPackets,
     })),
     event_types: events.map(({ event, count }) => ({
@@ -273,9 +275,9 @@ function rangeOf(streams: readonly StreamInfo[]): [bigint | undefined, bigint | 
 }
 
 function lostText(streams: readonly StreamInfo[]): string {
-  const known = streams.reduce((sum, { discarded }) => sum + (discarded ?? 0n), 0n);
+  const known = streams.reduce((sum, { discarded }) => sum + discarded, 0n);
   const packets = streams.reduce((sum, { lostPackets }) => sum + lostPackets, 0n);
-  const unknown = streams.some(({ discarded }) => discarded === undefined);
+  const unknown = streams.some(({ uncounted }) => uncounted);
   if (known === 0n && packets === 0n && !unknown) return "nothing";
   const parts = [`${countText(known)} events discarded`];
   if (unknown) parts.push("and some that were not counted");
