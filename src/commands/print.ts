@@ -74,9 +74,7 @@ export function print(paths: readonly string[], options: PrintOptions): number {
         progress.at(batch);
         tellProblems();
       }
-      if (batch.losses.length > 0 && from === 0) {
-        for (const loss of batch.losses) printer.loss(loss, batch.stream);
-      }
+      for (const loss of batch.losses) printer.loss(loss, batch.stream);
       printer.begin(batch);
       if (filter.isEmpty) for (let at = from; at < to; at += 1) printer.event(batch, at);
       else

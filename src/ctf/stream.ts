@@ -43,9 +43,9 @@ export interface EventBatch {
   readonly stream: Stream;
   readonly packet: Packet;
   readonly decoder: StreamDecoder;
-  /** Events and packets lost before this batch; only the first batch of a packet has any. */
+  /** Events and packets lost before those of this batch's packet; a batch that has any has no events. */
   readonly losses: readonly Loss[];
-  /** Number of events; a batch may have losses only. */
+  /** Number of events. */
   readonly length: number;
   /** Nanoseconds since the Unix epoch to which {@link times} are added. */
   readonly base: bigint;

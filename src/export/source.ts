@@ -94,7 +94,7 @@ export class ExportSource {
     const runs = this.set.merger(filter.range);
     while (runs.next()) {
       const { batch, from, to } = runs;
-      this.#tell(batch, from === 0);
+      this.#tell(batch, true);
       for (let at = from; at < to; at += 1) if (filter.isEmpty || filter.wants(batch, at)) take(batch, at);
     }
   }

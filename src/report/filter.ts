@@ -56,7 +56,7 @@ export function once(advice: string): (value: string, before?: string) => string
 
 /** Fields by which tracers tell the thread of an event. */
 const THREAD_NUMBERS = ["tid", "vtid"];
-const THREAD_NAMES = ["thread_name", "procname", "pthread_id"];
+const THREAD_NAMES = ["thread_name", "procname"];
 
 /** Chooses events. */
 export class EventFilter {

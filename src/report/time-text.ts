@@ -74,7 +74,7 @@ export class TimeText {
   }
 
   #setBase(base: bigint): void {
-    const rest = ((base % NS_BIG) + NS_BIG) % NS_BIG;
+    const rest = base % NS_BIG;
     this.#base = base;
     this.#baseRest = Number(rest);
     this.#baseSeconds = Number((base - rest) / NS_BIG);
@@ -96,9 +96,7 @@ export class TimeText {
 
   /** Makes the text of the second that a time is in; returns whether it has a wall clock, which begins in 1970. */
   #setSecond(total: number): boolean {
-    let start = Math.floor(total / NS) * NS;
-    // The division can round up to the next second.
-    if (start > total) start -= NS;
+    const start = Math.floor(total / NS) * NS;
     const second = start / NS + this.#baseSeconds;
     if (second < 0) return false;
     this.#secondStart = start;

@@ -70,7 +70,6 @@ export class SpanCursor {
   /** Begins and ends of other tracers whose threads are not known, so that nothing tells which belong together. */
   untied = 0;
   readonly #set: TraceSet;
-  readonly #until: bigint | undefined;
   readonly #records: boolean;
   readonly #partial: PartialRecords | undefined;
   readonly #traces = new Map<Trace, TraceState>();
@@ -98,7 +97,6 @@ export class SpanCursor {
   constructor(set: TraceSet, options: CursorOptions = {}) {
     const { range = {}, streams = set.streams, inTime = true, records = false, fields } = options;
     this.#set = set;
-    this.#until = range.until;
     this.#partial = fields === undefined ? undefined : new PartialRecords(fields);
     this.#records = records;
     for (const trace of set.traces) {
@@ -191,7 +189,7 @@ export class SpanCursor {
     this.#shift = batch.base === this.#set.base ? 0 : Number(batch.base - this.#set.base);
     const last = (batch.times[to - 1] ?? NaN) + this.#shift;
     if (!(last <= this.#state.of.last)) this.#state.of.last = last;
-    if (from === 0 && batch.losses.length > 0) return this.#takeLosses(this.#state);
+    if (batch.losses.length > 0) return this.#takeLosses(this.#state);
     return from < to ? this.#take() : this.#nextRun();
   }
 
@@ -200,8 +198,6 @@ export class SpanCursor {
       const until = to === undefined ? Infinity : Number(to - this.#set.base);
       if (until > state.losses.until) state.losses.until = until;
     }
-    // The events follow.
-    this.#at -= 1;
     return this.#tell("losses", undefined);
   }
 
@@ -271,13 +267,12 @@ export class SpanCursor {
     return true;
   }
 
-  /** Past their last events, up to where the traces and the range go. */
+  /** Past their last events, up to where the traces go. */
   #extend(): void {
     for (const state of this.#traces.values()) {
       const until = completeUntil(state.trace.traceClass);
       if (until === undefined) continue;
-      const end = this.#until !== undefined && this.#until < until ? this.#until : until;
-      const last = Number(end - this.#set.base);
+      const last = Number(until - this.#set.base);
       if (last > state.last) state.last = last;
     }
   }
