@@ -102,7 +102,7 @@ test("print tells them where they are: after the events of the stream that come 
     },
   );
   const text = shell.stdout.toString();
-  const places = text.split("\n").flatMap((line) => {
+  const places = text.split("\n").flatMap((line): (string | number)[] => {
     const [, count, what, stream] = /^warning: (\d+) (event|packet)s? .* in stream (\w+)$/.exec(line) ?? [];
     if (count !== undefined) return [`${count} ${what} ${stream}`];
     const [, time] = /^\[22:13:20\.0000000(\d\d)\]/.exec(line) ?? [];
