@@ -219,3 +219,66 @@ test("paths: more than are told apart go to the top", () => {
   expect(paths.under(top, "one more")).toMatchObject({ name: "one more", level: 0 });
   expect(paths.under(top, "name 5")).toMatchObject({ name: "name 5", level: 1 });
 });
+
+test("what runs, runs up to the last event of its trace, whichever thread's that is; the first begun comes first", () => {
+  const one = (stream: number, time: number, id: number): Told => ({ ...begin(id, time), stream });
+  const note = (stream: number, time: number): Told => ({ stream, time, kind: "other", name: "app:note" });
+  // The streams are read one after the other, and the last event is in the first.
+  const set = told([
+    one(0, 100, 1),
+    one(1, 110, 1),
+    one(0, 120, 2),
+    one(1, 130, 2),
+    note(1, 200),
+    note(0, 900),
+  ]);
+  for (const inTime of [true, false]) {
+    const running = [...spanItems(set, { inTime })].flatMap((item) =>
+      item.kind === "running" ? [item] : [],
+    );
+    expect(running.map(({ span, time }) => [span.thread.tid, span.id, time - span.start])).toEqual([
+      [100, 1, 800],
+      [101, 1, 790],
+      [100, 2, 780],
+      [101, 2, 770],
+    ]);
+  }
+});
+
+test("events that one thread has lost make no other's ends doubtful", () => {
+  const kept = [begin(1, 100), { ...begin(1, 110), stream: 1 }, { ...end(9, 300), stream: 1 }, end(9, 310)];
+  const set = told(kept, [{ ...end(1, 200), stream: 1 }]);
+  const running = [...spanItems(set)].flatMap((item) => (item.kind === "running" ? [item.span] : []));
+  expect(running.map(({ thread, endMayBeLost }) => [thread.tid, endMayBeLost])).toEqual([
+    [100, false],
+    [101, true],
+  ]);
+});
+
+test("a thread that changes its processor: its events are paired in the order of time, whatever is read first", () => {
+  traces += 1;
+  const at = (name: "begin" | "end", time: number, vtid = 7) => ({
+    id: name === "begin" ? 0 : 1,
+    time: BigInt(time),
+    body: (bits: { integer(value: bigint, size: number, little: boolean): void }) =>
+      bits.integer(BigInt(vtid), 32, true),
+  });
+  const set = openTraces(
+    writeTrace(join(root, String(traces)), {
+      metadata: `${HEAD}${streamBlock(0, "event.context := struct { u32 vtid; };")}
+        event { name = "a_begin"; id = 0; stream_id = 0; }; event { name = "a_end"; id = 1; stream_id = 0; };`,
+      cpu0: packet([at("begin", 10), at("begin", 15, 8), at("end", 40)], { instance: 0n }),
+      cpu1: packet([at("end", 20), at("begin", 30), at("end", 35, 8)], { instance: 1n, cpu: 1 }),
+    }),
+  );
+  for (const inTime of [true, false]) {
+    const spans = [...spanItems(set, { inTime })].flatMap((item) =>
+      item.kind === "begin"
+        ? []
+        : item.kind === "losses"
+          ? ["losses"]
+          : [item.kind, item.thread.tid, item.time],
+    );
+    expect(spans).toEqual(["end", 7, 10, "end", 8, 25, "end", 7, 30]);
+  }
+});

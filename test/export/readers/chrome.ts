@@ -75,6 +75,7 @@ function draw(events: readonly Event[], threads: ReadonlyMap<string, string>): D
     values: [] as Drawn["values"][number][],
   };
   const edges: Edge[] = [];
+  const counters = new Map<string, number>();
   for (const event of events) {
     const { ph, name, args = {} } = event;
     const thread = threads.get(`${event.pid} ${event.tid}`) ?? "";
@@ -86,7 +87,17 @@ function draw(events: readonly Event[], threads: ReadonlyMap<string, string>): D
     } else if (ph === "B" || ph === "b") edges.push({ time, row, kind: "begin", event });
     else if (ph === "e") edges.push({ time, row, kind: "end", event });
     else if (ph === "i") drawn.instants.push({ name, time, args, thread });
-    else if (ph === "C") drawn.values.push({ name, time, value: args["value"] as number, thread });
+    else if (ph === "C") {
+      const { value } = args;
+      if (typeof value !== "number") throw new Error(`${name} counts ${JSON.stringify(value)}`);
+      // Viewers keep counters by process, name and id.
+      const counter = `${event.pid} ${name} ${event.id}`;
+      const other = counters.get(counter) ?? event.tid;
+      if (other !== event.tid)
+        throw new Error(`threads ${other} and ${event.tid} share a counter ${counter}`);
+      counters.set(counter, event.tid);
+      drawn.values.push({ name, time, value, thread });
+    }
   }
   const stacks = new Map<string, Stack<Event>>();
   const add = (event: Event, start: bigint, end: bigint | undefined): void => {
