@@ -19,7 +19,7 @@ import {
 } from "../report/stats.ts";
 import { type Palette, palette } from "../report/style.ts";
 import { countText, durationText, many, numberText, shortDurationText } from "../report/number-text.ts";
-import { tableLines } from "../report/table.ts";
+import { lineText, tableLines } from "../report/table.ts";
 import { tellUnknownFields, unknownByText } from "../report/unknown-fields.ts";
 import { epochText } from "../report/time-text.ts";
 import { uncaughtLines } from "../report/uncaught.ts";
@@ -38,6 +38,9 @@ const SORTS: Readonly<Record<string, (stats: SpanStats) => number>> = {
   failed: ({ failed }) => failed,
   name: () => 0,
 };
+
+/** Characters of a field's value in a table; --json has more. */
+const MAX_BY = 48;
 
 interface ReportOptions extends FilterOptions {
   readonly by?: string;
@@ -140,7 +143,7 @@ function byColumn(by: string | undefined): { head: string }[] {
 }
 
 function byCell(by: string | undefined, group: { readonly by: string | undefined }): string[] {
-  return by === undefined ? [] : [group.by ?? ""];
+  return by === undefined ? [] : [lineText(group.by ?? "", MAX_BY)];
 }
 
 function spanTable(

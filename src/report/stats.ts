@@ -12,8 +12,8 @@ import { UncaughtErrors } from "./uncaught.ts";
 /** Groups of one table; what is in more of them is put together, for a field may have a million values. */
 const MAX_GROUPS = 1000;
 
-/** Characters of a field's value that tell groups apart, as they are shown. */
-const MAX_VALUE = 48;
+/** Characters of a field's value that tell groups apart: statements and addresses begin alike. */
+const MAX_VALUE = 1000;
 
 /** The group of what has no group of its own. */
 const OTHERS = "(others)";

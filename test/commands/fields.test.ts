@@ -224,6 +224,34 @@ describe("a field that no event has is told, with the nearest names,", () => {
   });
 });
 
+test("report --by: values that begin alike are told apart, and cut in the table only", async () => {
+  const long = `/${"x".repeat(60)}`;
+  const paths = [`${long}/a`, `${long}/b`, `${long}/b`, "/short"];
+  const events = paths.flatMap((path, at) => [
+    { id: 0, time: BigInt(at * 10), body: (bits: Bits) => bits.bytes(Buffer.from(`${path}\0`)) },
+    { id: 1, time: BigInt(at * 10 + 5), body: (bits: Bits) => bits.bytes(new Uint8Array(5)) },
+  ]);
+  writeTrace(join(place.dir, "alike"), { metadata: METADATA, one: packet(events) });
+  const args = ["report", "alike", "--by", "path", "--sort", "count"];
+  const spans = (await cli(place, [...args, "--json"])).stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { kind: string; by: string; count: number })
+    .filter(({ kind }) => kind === "span");
+  expect(spans.map(({ by, count }) => [by, count])).toEqual([
+    [`${long}/b`, 2],
+    ["/short", 1],
+    [`${long}/a`, 1],
+  ]);
+  const cut = `${long.slice(0, 45)}...`;
+  const table = (await cli(place, args)).stdout.split("\n").filter((line) => line.startsWith("app:op "));
+  expect(table.map((line) => line.split(/ {2,}/).slice(1, 3))).toEqual([
+    [cut, "2"],
+    ["/short", "1"],
+    [cut, "1"],
+  ]);
+});
+
 test("hist of one span says what to use instead of --by", async () => {
   const { stderr, status } = await cli(place, ["hist", "trace", "app:op", "--by", "path"]);
   expect(status).toBe(2);
