@@ -12,7 +12,7 @@ import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { palette } from "../report/style.ts";
 import { countText, durationText, many } from "../report/number-text.ts";
-import { tableLines } from "../report/table.ts";
+import { printable, tableLines } from "../report/table.ts";
 import { epochText, wallText } from "../report/time-text.ts";
 
 interface InfoOptions {
@@ -161,7 +161,8 @@ function gatherStream(
 function textOf({ trace, streams, events, unused }: TraceInfo, { utc = false }: InfoOptions): string {
   const { traceClass, path } = trace;
   const lines: string[] = [];
-  const line = (name: string, value: string): number => lines.push(`${`${name}:`.padEnd(12)}${value}`);
+  const line = (name: string, value: string): number =>
+    lines.push(`${`${name}:`.padEnd(12)}${printable(value)}`);
   const [first, last] = rangeOf(streams);
   const total = streams.reduce((sum, stream) => sum + stream.events, 0);
   line("trace", path);

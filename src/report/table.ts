@@ -19,7 +19,7 @@ export function lineText(text: string, most = Infinity): string {
 }
 
 /** Control characters as spaces: names and texts may hold any. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, " ");
 }
 

@@ -153,6 +153,23 @@ describe("JSON", () => {
     expect(objects[2]).toMatchObject({ fields: { bytes: "72057594037927935" } });
   });
 
+  test("has all contexts, each by its name", async () => {
+    const directory = writeTrace(join(root, "contexts"), {
+      metadata: `${HEAD}${streamBlock(0, "event.context := struct { u8 a; };")}
+        event { name = "x"; id = 0; stream_id = 0; context := struct { u8 b; }; fields := struct { u8 c; }; };`,
+      one: packet([{ time: 1n, body: (bits: Bits) => bits.bytes(Uint8Array.of(1, 2, 3)) }], { cpu: 4 }),
+    });
+    const { stdout } = await print(["print", "--json", directory]);
+    expect(JSON.parse(stdout)).toEqual({
+      time: "1700000000.000000006",
+      name: "x",
+      packet: { cpu_id: 4 },
+      stream: { a: 1 },
+      context: { b: 2 },
+      fields: { c: 3 },
+    });
+  });
+
   test("tells losses in their place", async () => {
     const lossy = writeTrace(join(root, "lossy"), {
       metadata: METADATA,
@@ -267,6 +284,18 @@ describe("info", () => {
         { name: "http:end", count: 6, fields: ["id", "status", "bytes"] },
       ],
     });
+  });
+
+  test("control characters of a trace do not reach the terminal", async () => {
+    const hostile = writeTrace(join(root, "hostile"), {
+      metadata: `${METADATA.replace('"app"', '"\\033[31mapp\\nend:"').replace("freq", 'description = "\\033[2J"; freq')}
+        event { name = "\\033[1m"; id = 2; stream_id = 0; fields := struct { u32 id; }; };`,
+      one: thread(1, "\x1b[3m"),
+    });
+    const { stdout } = await print(["info", hostile]);
+    expect(stdout.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+    expect(stdout).toContain("from:       hostname=host procname= [31mapp end: vpid=77\n");
+    expect(stdout).toContain("clock:      clk ( [2J), 1,000,000,000 Hz");
   });
 
   test("tells losses and damage", async () => {
