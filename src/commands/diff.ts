@@ -162,9 +162,10 @@ function changes({ a, b }: Pair): Readonly<Record<Column, number | null>> {
 function pairJson(pair: Pair): Readonly<Record<string, unknown>> {
   const sideJson = (figures: Figures | undefined): unknown => {
     if (figures === undefined) return null;
-    const { count, failed, mean, p50, p99 } = figures;
+    const { count, failed } = figures;
     if (pair.kind !== "span") return { count };
-    return { count, failed, mean_ns: mean || null, p50_ns: p50 || null, p99_ns: p99 || null };
+    const time = (column: Column): number | null => (Number.isNaN(figures[column]) ? null : figures[column]);
+    return { count, failed, mean_ns: time("mean"), p50_ns: time("p50"), p99_ns: time("p99") };
   };
   return {
     kind: pair.kind,
