@@ -113,6 +113,79 @@ describe("columns of one name", () => {
   });
 });
 
+describe("columns", () => {
+  const metadata = `${HEAD}
+    ${streamBlock().replace("u32 cpu_id", "u32 tid; integer { size = 8; encoding = UTF8; } thread_name[8]")}
+    event { name = "a:x"; id = 0; stream_id = 0; fields := struct { u8 x; }; };
+    event { name = "a:y"; id = 1; stream_id = 0; fields := struct { u64 y; enum : u8 { "false" = 0, "true" = 1 } is; }; };
+    event { name = "a:z"; id = 2; stream_id = 0; fields := struct { u8 time_ns; u8 time_ns_; }; };`;
+  const thread = (
+    tid: number,
+    ...events: readonly [id: number, time: number, body: number[]][]
+  ): Uint8Array =>
+    packet(
+      events.map(([id, time, body]) => ({
+        id,
+        time: BigInt(time),
+        body: (bits: Bits) => bits.bytes(Uint8Array.from(body)),
+      })),
+      { instance: BigInt(tid), cpu: tid, context: Buffer.from("t".padEnd(8, "\0")) },
+    );
+  const directory = writeTrace(join(root, "columns"), {
+    metadata,
+    one: thread(1, [0, 1000, [7]]),
+    two: thread(
+      2,
+      [1, 2000, [255, 255, 255, 255, 255, 255, 255, 255, 1]],
+      [1, 2001, [0, 0, 0, 0, 0, 0, 0, 0, 2]],
+      [2, 3000, [3, 4]],
+    ),
+  });
+  const csv = async (options: FilterOptions): Promise<string[]> =>
+    (await exportHere(directory, "csv", join(root, "columns.csv"), options)).bytes
+      .toString()
+      .trim()
+      .split("\n");
+
+  test.each<[options: FilterOptions, columns: string]>([
+    [{}, ",x,y,is,fields.time_ns,time_ns_"],
+    [{ event: ["a:x"] }, ",x"],
+    [{ event: ["*y"] }, ",y,is"],
+    [{ thread: ["1"] }, ",x"],
+    [{ until: "+0ns" }, ",x"],
+    [{ since: "+1000ns", until: "+1us" }, ",y,is,fields.time_ns,time_ns_"],
+  ])("%p: those of the events that may pass", async (options, columns) => {
+    const [head] = await csv(options);
+    expect(head).toBe(`time_ns,event,pid,program,tid,thread_name${columns}`);
+  });
+
+  test("booleans by number, the greatest integers", async () => {
+    const rows = (await csv({ event: ["a:y"] })).slice(1).map((row) => row.split(",").slice(-2));
+    expect(rows).toEqual([
+      ["18446744073709551615", "true"],
+      ["0", "true"],
+    ]);
+  });
+
+  test("Parquet says what its times are, and has no bounds of what readers would order wrongly", async () => {
+    const { bytes } = await exportHere(directory, "parquet", join(root, "columns.parquet"));
+    const { schema, row_groups: groups } = parquetMetadata(new Uint8Array(bytes).buffer);
+    expect(schema.find(({ name }) => name === "time")?.logical_type).toEqual({
+      type: "TIMESTAMP",
+      isAdjustedToUTC: true,
+      unit: "NANOS",
+    });
+    const bounds = Object.fromEntries(
+      (groups[0]?.columns ?? []).map(({ meta_data: data }) => [
+        data?.path_in_schema.join("."),
+        data?.statistics?.max_value ?? data?.statistics?.max,
+      ]),
+    );
+    expect(bounds["y"]).toBeUndefined();
+    expect(bounds["x"]).toBe(7);
+  });
+});
+
 test("a thread that is renamed has its last name", async () => {
   const metadata = `${HEAD.replace("cpu_id", "tid")}
     ${streamBlock().replace("u32 cpu_id", "u32 tid; integer { size = 8; encoding = UTF8; } thread_name[8]")}

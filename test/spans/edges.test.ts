@@ -169,6 +169,34 @@ test("work that goes on from span to span: levels end somewhere, and what has en
   for (const span of kept.slice(0, -1)) expect(span.parent).toBeUndefined();
 });
 
+test("what runs long is around what begins much later; what has ended and is forgotten is not, nor another in its place", () => {
+  // Ids that a thousand and twenty-four others follow: the first runs on, the second has ended.
+  const many = Array.from({ length: 1100 }, (_none, at) => [
+    begin(at + 3, 200 + at * 10),
+    end(at + 3, 205 + at * 10),
+  ]);
+  const set = told([
+    begin(1, 100, 0, "http:request"),
+    begin(2, 110, 0, "fs:read"),
+    end(2, 120, "fs:read"),
+    ...many.flat(),
+    begin(2001, 20_000, 1, "cache:lookup"),
+    begin(2002, 20_010, 2, "cache:lookup"),
+    begin(2003, 20_020, 1102, "cache:lookup"),
+  ]);
+  const inside = [...spanItems(set)].flatMap((item) =>
+    item.kind === "begin" && item.span.name === "cache:lookup"
+      ? [[item.span.id, item.span.path.parent?.name]]
+      : [],
+  );
+  expect(inside).toEqual([
+    [2001, "http:request"],
+    [2002, undefined],
+    // It has ended not long ago.
+    [2003, "sql:query"],
+  ]);
+});
+
 test("what runs at the end knows its fields when they are asked for", () => {
   const set = told([begin(1, 100), begin(2, 100, 1), end(1, 300)]);
   const [running] = [...spanItems(set)].flatMap((item) => (item.kind === "running" ? [item] : []));
@@ -272,13 +300,10 @@ test("a thread that changes its processor: its events are paired in the order of
     }),
   );
   for (const inTime of [true, false]) {
-    const spans = [...spanItems(set, { inTime })].flatMap((item) =>
-      item.kind === "begin"
-        ? []
-        : item.kind === "losses"
-          ? ["losses"]
-          : [item.kind, item.thread.tid, item.time],
-    );
+    const spans = [...spanItems(set, { inTime })].flatMap((item): unknown[] => {
+      if (item.kind === "begin") return [];
+      return item.kind === "losses" ? [item.kind] : [item.kind, item.thread.tid, item.time];
+    });
     expect(spans).toEqual(["end", 7, 10, "end", 8, 25, "end", 7, 30]);
   }
 });
