@@ -119,3 +119,78 @@ test("stretches of losses that run backwards are told, and not drawn", async () 
     expect(outcome.written).toMatchObject({ "loss mark": 1 });
   }
 });
+
+test("losses of two streams over overlapping times are drawn apart", async () => {
+  const at = (instance: bigint, begin: bigint, end: bigint, discarded: bigint): Uint8Array =>
+    packet([{ time: begin }], { instance, begin, end, sequence: discarded === 0n ? 0n : 1n, discarded });
+  writeTrace(join(place.dir, "overlapping"), {
+    metadata: `${HEAD}${streamBlock()} event { name = "a:b"; id = 0; stream_id = 0; };`,
+    one: Buffer.concat([at(0n, 50n, 100n, 0n), at(0n, 250n, 300n, 5n)]),
+    two: Buffer.concat([at(1n, 150n, 200n, 0n), at(1n, 350n, 400n, 6n)]),
+  });
+  for (const [format, read] of [
+    ["chrome", readChrome],
+    ["perfetto", readPerfetto],
+  ] as const) {
+    const { bytes } = await exportHere(
+      join(place.dir, "overlapping"),
+      format,
+      join(place.dir, "overlapping.out"),
+    );
+    const losses = read(bytes).losses.map(
+      ({ name, start, end }) => `${name.split(" ")[0]} ${(end ?? -1n) - start}`,
+    );
+    expect(losses.toSorted()).toEqual(["5 200", "6 200"]);
+  }
+});
+
+test("times long after the begin are exact to the nanosecond, of spans too", async () => {
+  // Where a double after the trace's begin holds even numbers only.
+  const far = 2n ** 53n;
+  writeTrace(join(place.dir, "far"), {
+    metadata: `${HEAD}${streamBlock().replace("cpu_id", "tid")}
+      event { name = "a:b_begin"; id = 0; stream_id = 0; }; event { name = "a:b_end"; id = 1; stream_id = 0; };`,
+    one: packet([
+      { id: 1, time: 0n },
+      { id: 0, time: far + 7n },
+      { id: 1, time: far + 19n },
+    ]),
+  });
+  const directory = join(place.dir, "far");
+  const { base } = openTraces(directory);
+  const [drawn] = readPerfetto(
+    (await exportHere(directory, "perfetto", join(place.dir, "far.out"))).bytes,
+  ).spans;
+  expect([(drawn?.start ?? 0n) - base, (drawn?.end ?? 0n) - base]).toEqual([far + 7n, far + 19n]);
+  const { bytes } = await exportHere(directory, "otlp-json", join(place.dir, "far.out"));
+  const [span] = readJson<OtlpSpan>("traces", bytes);
+  expect(BigInt(span?.item.startTimeUnixNano ?? 0) - base).toBe(far + 7n);
+  expect(BigInt(span?.item.endTimeUnixNano ?? 0) - base).toBe(far + 19n);
+});
+
+test("what has no time is not drawn, but counted", async () => {
+  writeTrace(join(place.dir, "timeless"), {
+    metadata: `/* CTF 1.8 */ typealias integer { size = 8; align = 8; signed = false; } := u8;
+trace { major = 1; minor = 8; byte_order = le; };
+stream { event.header := struct { u8 id; }; };
+event { name = "a_begin"; id = 0; fields := struct { u8 n; }; };
+event { name = "a_end"; id = 1; fields := struct { u8 n; }; };
+event { name = "note"; id = 2; fields := struct { u8 n; }; };`,
+    stream: Uint8Array.of(0, 1, 0, 2, 1, 3, 1, 4, 0, 5, 2, 6),
+  });
+  for (const format of ["chrome", "perfetto", "speedscope", "otlp-json", "otlp-json-logs"]) {
+    const { outcome } = await exportHere(
+      join(place.dir, "timeless"),
+      format,
+      join(place.dir, "timeless.out"),
+    );
+    expect([format, outcome.leftOut?.["event without a time"]]).toEqual([format, 6]);
+    expect([format, Object.values(outcome.written).reduce((sum, count) => sum + count, 0)]).toEqual([
+      format,
+      0,
+    ]);
+  }
+  // Of a table, time is a column like another.
+  const { outcome } = await exportHere(join(place.dir, "timeless"), "csv", join(place.dir, "timeless.out"));
+  expect(outcome.written).toEqual({ event: 6 });
+});
