@@ -214,19 +214,22 @@ function measurePairs(pass: Pass, trace: string, from: string, to: string, by: s
   return { histogram, title: `${from} to ${to}`, unit: "pair", rest: rest.join(", ") };
 }
 
-/** Takes the field of each event that has a number there. */
+/** Takes the field of each event that has a number from 0 on there. */
 function measureField(pass: Pass, name: string, field: string): Measured {
   const pattern = globPattern(name);
   const asked = pass.asked("events", (one) => pattern.test(one));
   tellUnknownFields(pass.filter.fields, asked);
   const histogram = new Histogram();
   let count = 0;
+  let below = 0;
   pass.eventsInTime(
     (cursor) => {
       if (!pattern.test(cursor.event.name)) return;
       count += 1;
       const value = fieldOf(cursor.record, field);
-      if (typeof value === "number" || typeof value === "bigint") histogram.add(Number(value));
+      if (typeof value !== "number" && typeof value !== "bigint") return;
+      if (value < 0) below += 1;
+      else histogram.add(Number(value));
     },
     [field],
   );
@@ -236,14 +239,19 @@ function measureField(pass: Pass, name: string, field: string): Measured {
     );
   if (histogram.count === 0)
     throw new UserError(
-      unknownByText(field, asked) ?? `--field ${field}: none of these events has a number there`,
+      unknownByText(field, asked) ??
+        `--field ${field}: none of these events has a number ${below > 0 ? "from 0 on " : ""}there`,
     );
-  const without = count - histogram.count;
+  const without = count - histogram.count - below;
+  const rest = [
+    ...(below > 0 ? [`${countText(below)} below 0`] : []),
+    ...(without > 0 ? [`${countText(without)} without such a number`] : []),
+  ];
   return {
     histogram,
     title: `${name} ${field}`,
     unit: "event",
-    rest: without === 0 ? "" : `${countText(without)} without such a number`,
+    rest: rest.join(", "),
   };
 }
 
