@@ -267,6 +267,40 @@ describe("info", () => {
     expect(stdout).toMatch(/^http:start +6 +id, url$/m);
   });
 
+  test("event types: the frequent first, with their levels, and those that do not occur", async () => {
+    const events = ["rare", "frequent", "some", "never"].map(
+      (name, id) => `event { name = "${name}"; id = ${id}; stream_id = 0; loglevel = ${id}; };`,
+    );
+    const ids = [1, 0, 1, 2, 1, 2];
+    const directory = writeTrace(join(root, "types"), {
+      metadata: `${HEAD.replace("freq = 1000000000; offset_s = 1700000000; offset = 5;", "freq = 4; offset_s = 1700000000; offset = 3;")}${streamBlock()}${events.join("\n")}`,
+      one: packet(ids.map((id, at) => ({ id, time: BigInt(at) }))),
+    });
+    const { stdout } = await print(["info", "--utc", directory]);
+    const types = stdout.slice(stdout.indexOf("\nevent ")).trim().split("\n");
+    expect(types.map((line) => line.trim())).toEqual([
+      "event     count  fields",
+      "frequent      3",
+      "some          2",
+      "rare          1",
+      "1 more event types are declared and do not occur",
+    ]);
+    // Of a clock whose cycles are quarters of seconds.
+    expect(stdout).toContain("clock:      clk, 4 Hz, zero at 2023-11-14 22:13:20.750000000\n");
+    expect(stdout).toContain(
+      "end:        2023-11-14 22:13:22.000000000 (1.250 s later)\nevents:     6, 5 a second\n",
+    );
+    const json = JSON.parse((await print(["info", "--json", directory])).stdout) as Record<string, unknown>;
+    expect(json).toMatchObject({
+      unused_event_types: 1,
+      event_types: [
+        { name: "frequent", id: 1, log_level: 1, count: 3 },
+        { name: "some", id: 2, log_level: 2, count: 2 },
+        { name: "rare", id: 0, log_level: 0, count: 1 },
+      ],
+    });
+  });
+
   test("as JSON", async () => {
     const { stdout } = await print(["info", "--json", trace]);
     expect(JSON.parse(stdout)).toMatchObject({
