@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { readTrace } from "../support/babeltrace.ts";
-import { startCli } from "../support/cli.ts";
+import { cli, startCli } from "../support/cli.ts";
 import type { Place } from "../support/place.ts";
 
 /** The library, for programs made here. */
@@ -81,4 +81,15 @@ export async function pause(program: Steady): Promise<void> {
   await program.ask();
   await Bun.sleep(50);
   await program.ask();
+}
+
+/** What `buntrace list` says of a program. */
+export async function listed(place: Place, pid: string): Promise<Record<string, unknown>> {
+  const { stdout, status } = await cli(place, ["list", "--json"]);
+  expect(status).toBe(0);
+  const rows = stdout
+    .trimEnd()
+    .split("\n")
+    .map((text) => JSON.parse(text) as Record<string, unknown>);
+  return rows.find((row) => String(row["pid"]) === pid) ?? {};
 }
