@@ -132,6 +132,70 @@ test("where events are lost: what may have ended then does not run, what began l
   expect(browser.complaints).toEqual([]);
 });
 
+test("spans that failed say so; so do their begins and ends", async () => {
+  await using place = new Place();
+  const kept = [1, 2].flatMap((id): Told[] => [
+    of("begin", "sql:query", id * 1000, id),
+    { ...of("end", "sql:query", id * 1000 + 500, id), failed: id === 2 },
+  ]);
+  writeForest(place.output, new Random(1), { kept, discarded: [] });
+  const page = await Page.of(place, browser);
+  for (const [id, badge] of [
+    [1, ""],
+    [2, "failed"],
+  ] as const) {
+    await page.search(`span_id=${id}`);
+    expect([id, await page.text("#details .badges")]).toEqual([id, badge]);
+    expect((await page.details()).fields["Fields at its end"]?.["failed"]).toBe(String(id === 2));
+  }
+});
+
+test("ends of what began before the time asked for are left out, as in the other commands", async () => {
+  await using place = new Place();
+  const kept = [
+    of("begin", "sql:query", 0, 1),
+    of("begin", "fs:read", 2000, 2),
+    of("end", "sql:query", 3000, 1),
+  ];
+  // Each packet of two events: the begin of the first is not read at all.
+  const before: Told = { stream: 0, kind: "other", name: "app:note", time: 10 };
+  writeForest(place.output, new Least(1), { kept: [kept[0]!, before, ...kept.slice(1)], discarded: [] });
+  const page = await Page.of(place, browser, ["--since", "+1us"]);
+  expect(await page.text("#facts")).toContain(" · 1 event · ");
+  expect(await page.texts("#names tbody th")).toEqual(["fs:read"]);
+  expect(await page.texts("#notes-list li")).toHaveLength(1);
+});
+
+test("integers, however great, however far from the one before", async () => {
+  await using place = new Place();
+  const values = [
+    0n,
+    2n ** 51n,
+    -(2n ** 51n),
+    2n ** 51n + 1n,
+    -(2n ** 51n) - 1n,
+    2n ** 53n - 1n,
+    1n - 2n ** 53n,
+    2n ** 63n - 1n,
+    -(2n ** 63n),
+    5n,
+  ];
+  writeTrace(place.output, {
+    metadata: `${HEAD}typealias integer { size = 64; align = 8; signed = true; } := i64;
+      ${streamBlock()} event { name = "a:b"; id = 0; stream_id = 0; fields := struct { i64 n; }; };`,
+    one: packet(
+      values.map((value, at) => ({
+        time: BigInt(at),
+        body: (bits) => bits.integer(BigInt.asUintN(64, value), 64, true),
+      })),
+    ),
+  });
+  const page = await Page.of(place, browser);
+  await page.press("#tab-events");
+  expect((await page.rows()).map((row) => row.at(-1))).toEqual(values.map((value) => `n = ${value}`));
+  for (const value of values) expect([value, await page.search(`n=${value}`)]).toEqual([value, "1 of 1"]);
+});
+
 test("losses before the first packet; each thread below its own process", async () => {
   await using place = new Place();
   const trace = (name: string, pid: number, discarded: bigint): void => {
