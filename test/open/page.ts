@@ -135,11 +135,11 @@ export class Page {
       await this.browser.key("Escape");
       await this.browser.drawn();
     }
-    // Five columns of three rows each, in the middle first: a letter covers some. Read at once, as browsers want it.
+    // Nine columns of five rows each, in the middle first: a letter covers some. Read at once, as browsers want it.
     const pixels = await this.browser.evaluate<Colour[][]>(`(() => {
-      const { data } = document.getElementById("timeline").getContext("2d").getImageData(${left - 2}, 0, 5, ${Math.floor(height)});
-      const pixel = (column, row) => [...data.slice((row * 5 + column) * 4, (row * 5 + column) * 4 + 3)];
-      return ${JSON.stringify(rows)}.map((row) => [0, -6, 6].flatMap((by) => [2, 0, 1, 3, 4].map((column) => pixel(column, row + by))));
+      const { data } = document.getElementById("timeline").getContext("2d").getImageData(${left - 4}, 0, 9, ${Math.floor(height)});
+      const pixel = (column, row) => [...data.slice((row * 9 + column) * 4, (row * 9 + column) * 4 + 3)];
+      return ${JSON.stringify(rows)}.map((row) => [0, -3, 3, -6, 6].flatMap((by) => [4, 0, 1, 2, 3, 5, 6, 7, 8].map((column) => pixel(column, row + by))));
     })()`);
     return met.map((text, at) => ({ met: text, pixels: pixels[at] ?? [] }));
   }
