@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
+import { HEAD, packet, streamBlock, writeTrace } from "../ctf/hand-made.ts";
 import { writeForest } from "../spans/forest.ts";
 import { expectedSpans, type Told } from "../spans/oracle.ts";
 import { cli } from "../support/cli.ts";
@@ -180,4 +181,40 @@ http:request         1  1.00 us  390 ns  39.0 %  1.00 us  1.00 us
     { path: ["http:request", "cache:lookup"], self_ns: 10 },
     { kind: "losses", discarded_events: 0 },
   ]);
+});
+
+test("counters: least, mean, greatest, last; without a length of time there are no rates", async () => {
+  const metadata = `${HEAD}env { tracer_name = "buntrace"; };
+${streamBlock().replace("cpu_id", "tid")}
+event { name = "x:depth"; id = 0; stream_id = 0; model.emf.uri = "buntrace:counter"; fields := struct { u8 value; }; };`;
+  const write = (name: string, values: readonly number[]): void => {
+    const events = values.map((value, at) => ({
+      time: BigInt(at) * 1_000_000_000n,
+      body: (bits: { bytes(bytes: Uint8Array): void }) => bits.bytes(Uint8Array.of(value)),
+    }));
+    writeTrace(join(place.dir, name), { metadata, one: packet(events) });
+  };
+  write("counted", [5, 9, 2, 8, 3]);
+  write("once", [7]);
+  const table = async (name: string): Promise<string[][]> =>
+    (await cli(place, ["report", name])).stdout
+      .trimEnd()
+      .split("\n")
+      .slice(-2)
+      .map((line) => line.split(/ {2,}/));
+  expect(await table("counted")).toEqual([
+    ["counter", "count", "a second", "min", "mean", "max", "last"],
+    ["x:depth", "5", "1.25", "2", "5.4", "9", "3"],
+  ]);
+  expect((await table("once")).at(-1)).toEqual(["x:depth", "1", "7", "7", "7", "7"]);
+  const [, line] = (await cli(place, ["report", "once", "--json"])).stdout.split("\n");
+  expect(JSON.parse(line ?? "")).toEqual({
+    kind: "counter",
+    name: "x:depth",
+    count: 1,
+    min: 7,
+    mean: 7,
+    max: 7,
+    last: 7,
+  });
 });

@@ -2,6 +2,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
+import { HEAD, packet, streamBlock, writeTrace } from "../ctf/hand-made.ts";
 import { exportHere } from "../support/exported.ts";
 import { Place } from "../support/place.ts";
 import { run } from "../support/run.ts";
@@ -55,4 +56,25 @@ test("requests, calls and queries", async () => {
       },
     })),
   );
+});
+
+test("what is not known is left out: the route of none, the status of what got no answer", async () => {
+  await using place = new Place();
+  const directory = writeTrace(join(place.dir, "unknown"), {
+    metadata: `${HEAD}env { tracer_name = "buntrace"; pid = 7; };
+      ${streamBlock().replace("cpu_id", "tid")}
+      event { name = "http_client:request_begin"; id = 0; stream_id = 0; model.emf.uri = "buntrace:span_begin";
+        fields := struct { u32 span_id; u32 parent_id; string method; string url; }; };
+      event { name = "http_client:request_end"; id = 1; stream_id = 0; model.emf.uri = "buntrace:span_end";
+        fields := struct { u32 span_id; u8 failed; u16 status; }; };`,
+    one: packet([
+      { id: 0, time: 1n, body: (bits) => bits.bytes(Buffer.from("\x01\0\0\0\0\0\0\0GET\0http://x/\0")) },
+      { id: 1, time: 2n, body: (bits) => bits.bytes(Uint8Array.of(1, 0, 0, 0, 1, 0, 0)) },
+    ]),
+  });
+  const { bytes } = await exportHere(directory, "otlp-json", join(place.dir, "unknown.json"));
+  const [span] = readJson<OtlpSpan>("traces", bytes);
+  expect(span?.item.status.code).toBe(2);
+  const { "thread.id": _id, "thread.name": _name, ...attributes } = attributesOf(span?.item.attributes);
+  expect(attributes).toEqual({ "http.request.method": "GET", "url.full": "http://x/" });
 });

@@ -307,3 +307,23 @@ test("a thread that changes its processor: its events are paired in the order of
     expect(spans).toEqual(["end", 7, 10, "end", 8, 25, "end", 7, 30]);
   }
 });
+
+test("whose events are: vtid before tid, the thread's name before the program's", () => {
+  traces += 1;
+  const set = openTraces(
+    writeTrace(join(root, String(traces)), {
+      metadata: `${HEAD}${streamBlock(0, "event.context := struct { u32 tid; u32 vtid; string procname; string thread_name; };")}
+        event { name = "a"; id = 0; stream_id = 0; };`,
+      one: packet([
+        {
+          time: 1n,
+          body: (bits: { bytes(bytes: Uint8Array): void }) =>
+            bits.bytes(Buffer.from("\x01\0\0\0\x02\0\0\0program\0worker\0")),
+        },
+      ]),
+    }),
+  );
+  const [item] = [...spanItems(set)];
+  if (item?.kind !== "event") throw new Error("no event");
+  expect([item.thread.tid, item.thread.name]).toEqual([2, "worker"]);
+});
