@@ -9,15 +9,15 @@ test("columns are aligned by what a terminal shows: wide characters, colours, no
     [{ head: "name", style }, { head: "n", right: true }, { head: "last" }],
     [
       ["a", "1", "x"],
-      ["漢字", "1,234", ""],
+      ["漢字漢字漢", "1,234", ""],
       ["tab\there", { text: "12", style }, "y"],
     ],
   );
   expect(lines.map((line) => Bun.stripANSI(line))).toEqual([
-    "name          n  last",
-    "a             1  x",
-    "漢字      1,234",
-    "tab here     12  y",
+    "name            n  last",
+    "a               1  x",
+    "漢字漢字漢  1,234",
+    "tab here       12  y",
   ]);
   expect(lines[1]).toStartWith("\u001b[1ma\u001b[22m ");
   expect(lines[3]).toContain("\u001b[1m12\u001b[22m");
