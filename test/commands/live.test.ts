@@ -81,7 +81,9 @@ test("flush and stop come back when the consumer has done it, and not before", a
   for (const name of ["flush", "stop"]) {
     const program = await steady(place, ["--flush-period", "1000s"]);
     await program.ask();
-    const [consumer = 0] = consumersOf(place.sessionDir);
+    // Not another's: of the pid 0 it would be the tests themselves that stop.
+    await waitFor("the consumer to run", () => consumersOf(place.sessionDir).length === 1);
+    const consumer = consumersOf(place.sessionDir)[0]!;
     process.kill(consumer, "SIGSTOP");
     const command = startCli(place, [name, program.pid]);
     // Longer than a command takes that does not wait: this one cannot have ended, whatever the time.
