@@ -46,9 +46,8 @@ BT_EXPORT void *bt_session(void)
  */
 
 /* Block mode: sleeps until the consumer has written something, or the timeout
- * is over. One that is over is not waited for again until there is room: a
- * consumer that is stuck must not slow every event. False: it is over. The ring
- * counts as waiting until the caller has stored its event. */
+ * is over. False: it is over. The ring counts as waiting until the caller has
+ * stored its event. */
 static bool wait_for_room(struct bt_thread *t)
 {
 	struct bt_ring *ring = t->writer.ring;
@@ -56,8 +55,6 @@ static bool wait_for_room(struct bt_thread *t)
 	uint64_t deadline = bt_kernel_ns(CLOCK_MONOTONIC) + s->block_timeout_ns;
 	bool room = false;
 
-	if (t->gave_up)
-		return false;
 	atomic_store_explicit(&ring->waiting, 1, memory_order_seq_cst);
 	while (!room) {
 		uint32_t space = atomic_load_explicit(&ring->space, memory_order_seq_cst);
@@ -93,7 +90,9 @@ static __attribute__((noinline)) void commit_slow(struct bt_writer *w, int32_t i
 		w->missing--;
 		done = bt_commit_slow(w, (uint32_t)id, length, ts);
 	}
-	if (done == BT_FULL && w->mode == BT_BLOCK && w->sub + 1 >= w->count) {
+	/* A wait that was in vain is not repeated until there is room: a consumer that is
+	 * stuck must not slow every event. */
+	if (done == BT_FULL && w->mode == BT_BLOCK && w->sub + 1 >= w->count && !t->gave_up) {
 		if (wait_for_room(t))
 			done = bt_commit_slow(w, (uint32_t)id, length, bt_now(w->clock) - w->base);
 		/* Release, after the event: a consumer that finishes and sees nobody wait
