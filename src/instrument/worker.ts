@@ -3,6 +3,7 @@
  * preloads do not reach them: those of the global constructor and those of
  * `node:worker_threads`. Called by the preload, in any traced thread.
  */
+import { withOptions } from "../record/worker-options.ts";
 import { whenImported } from "./when-imported.ts";
 
 /** Sees to Workers made from now on. */
@@ -16,17 +17,8 @@ export function instrumentWorkers(preload: string): void {
 
 /** A Worker constructor that puts the preload before the program's own. */
 function withPreload(native: typeof Worker, preload: string): typeof Worker {
-  const wrapped: typeof Worker = new Proxy(native, {
-    construct(target, args: ConstructorParameters<typeof Worker>, newTarget) {
-      const [script, options, ...rest] = args;
-      const own = options?.preload ?? [];
-      const preloads = [preload, ...(Array.isArray(own) ? own : [own])];
-      return Reflect.construct(
-        target,
-        [script, { ...options, preload: preloads }, ...rest],
-        newTarget === wrapped ? target : newTarget,
-      );
-    },
+  return withOptions(native, (options) => {
+    const own = options?.preload ?? [];
+    return { ...options, preload: [preload, ...(Array.isArray(own) ? own : [own])] };
   });
-  return wrapped;
 }

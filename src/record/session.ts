@@ -27,7 +27,7 @@ import {
 import type { SnapshotResult } from "./snapshot.ts";
 import { attach, detach, native, thread } from "./thread.ts";
 import { watchErrors } from "./uncaught.ts";
-import { handSessionOn } from "./web-workers.ts";
+import { handSessionOn } from "./worker-options.ts";
 
 /** How long `flush` and `close` wait for the consumer, milliseconds: a slow disk's, not a dead one's. */
 const CONSUMER_TIMEOUT_MS = 10_000;
