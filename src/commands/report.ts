@@ -10,16 +10,11 @@ import { Output, OutputClosed } from "../report/output.ts";
 import { Pass } from "../report/pass.ts";
 import { lossesJson, lossLines } from "../report/pass-losses.ts";
 import { runningLines } from "../report/running.ts";
-import {
-  type CounterStats,
-  type EventStats,
-  type SpanStats,
-  threadText,
-  TraceStats,
-} from "../report/stats.ts";
+import { type CounterStats, type EventStats, type SpanStats, TraceStats } from "../report/stats.ts";
 import { type Palette, palette } from "../report/style.ts";
 import { countText, durationText, many, numberText, shortDurationText } from "../report/number-text.ts";
 import { lineText, tableLines } from "../report/table.ts";
+import { threadText } from "../report/thread-text.ts";
 import { tellUnknownFields, unknownByText } from "../report/unknown-fields.ts";
 import { epochText } from "../report/time-text.ts";
 import { uncaughtLines } from "../report/uncaught.ts";

@@ -3,10 +3,11 @@ import type { Fields, FieldValue } from "../ctf/objects.ts";
 import type { TraceSet } from "../ctf/trace.ts";
 import { recallBegin } from "../spans/index.ts";
 import { jsonValue } from "./json.ts";
-import { type RunningSpan, threadText } from "./stats.ts";
+import type { RunningSpan } from "./stats.ts";
 import { countText, durationText, many } from "./number-text.ts";
 import type { Palette } from "./style.ts";
 import { lineText } from "./table.ts";
+import { threadText } from "./thread-text.ts";
 
 /** Spans shown; the ones begun last tell most. */
 const MAX_SHOWN = 20;

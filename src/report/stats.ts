@@ -7,6 +7,7 @@ import { Histogram } from "./histogram.ts";
 import { jsonValue } from "./json.ts";
 import type { Pass } from "./pass.ts";
 import { lineText } from "./table.ts";
+import { threadText } from "./thread-text.ts";
 import { UncaughtErrors } from "./uncaught.ts";
 
 /** Groups of one table; what is in more of them is put together, for a field may have a million values. */
@@ -202,13 +203,6 @@ function addValue(stats: CounterStats, cursor: SpanCursor): void {
     stats.last = value;
     stats.lastTime = time;
   }
-}
-
-/** A thread for people: its name and numbers, as far as they are known. */
-export function threadText({ name, tid, pid }: Thread): string {
-  const number = tid === undefined ? (pid === undefined ? "" : `process ${pid}`) : String(tid);
-  const named = name === undefined || name === "" ? "" : name;
-  return lineText([named, number].join(" ")) || "(unknown)";
 }
 
 function valueText(value: FieldValue | undefined): string {

@@ -5,9 +5,9 @@
 import { eventRecord } from "../ctf/events.ts";
 import type { SpanCursor, Thread } from "../spans/index.ts";
 import { countText, many } from "./number-text.ts";
-import { threadText } from "./stats.ts";
 import type { Palette } from "./style.ts";
 import { lineText } from "./table.ts";
+import { threadText } from "./thread-text.ts";
 
 /** Errors kept; the latest tell most, and a program may have a million. */
 const MAX_SHOWN = 5;
