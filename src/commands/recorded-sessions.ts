@@ -11,7 +11,7 @@ import { findSessions, type FoundSession } from "../record/session-dir.ts";
 import { writeErrorText } from "../record/session-file.ts";
 import { eventsOf, type SessionEvent } from "../record/switch.ts";
 import { recoverSession } from "./recover.ts";
-import { sessionRow } from "./session-table.ts";
+import { pendingOf } from "./session-table.ts";
 
 /** How long a consumer may take to write the rest: longer than its own grace period for a full disk. */
 const FINISH_TIMEOUT_MS = 15_000;
@@ -76,7 +76,9 @@ export class RecordedSessions {
       bytes: sum((info) => info.bytesWritten),
       streams: sum((info) => info.streams),
       // With those that no packet has told yet: a full disk takes none any more.
-      lost: found.reduce((total, session) => total + (sessionRow(session)?.discarded ?? 0), 0),
+      lost:
+        sum((info) => info.discardedTold + info.ringlessDiscarded + info.dropped) +
+        found.reduce((total, session) => total + (pendingOf(session)?.discarded ?? 0), 0),
       dropped: sum((info) => info.dropped),
       altered: sum((info) => info.alteredValues),
       ringless: sum((info) => info.ringlessDiscarded),
@@ -127,10 +129,8 @@ export class RecordedSessions {
     return this.#all().flatMap((session) => {
       const { path, info } = session;
       if (!paths.has(path) || info.finished) return [];
-      const emitted = sessionRow(session)?.events ?? 0;
-      return [
-        { path, pid: info.pid, kept: emitted - Number(info.recordsWritten), why: writeErrorText(info) },
-      ];
+      const kept = pendingOf(session)?.records ?? 0;
+      return [{ path, pid: info.pid, kept, why: writeErrorText(info) }];
     });
   }
 

@@ -24,34 +24,48 @@ export interface SessionRow {
   readonly traceDir: string;
 }
 
-/** Reads a session's counters from its file; undefined where that is gone meanwhile. */
-export function sessionRow({ path, info }: FoundSession): SessionRow | undefined {
-  let events = Number(info.recordsWritten);
-  let discarded = Number(info.discardedTold + info.ringlessDiscarded + info.dropped);
-  let threads = 0;
+/** What is in a session's rings and in no packet yet. */
+export interface Pending {
+  readonly records: number;
+  readonly discarded: number;
+  /** That have a ring. */
+  readonly threads: number;
+}
+
+/** Reads a session's rings from its file; undefined where that is gone meanwhile. */
+export function pendingOf({ path }: FoundSession): Pending | undefined {
   const file = openIfThere(path);
   if (file === undefined) return undefined;
+  let [records, discarded, threads] = [0, 0, 0];
   try {
     const page = Buffer.alloc(HEADER_BYTES);
     readSync(file, page, 0, HEADER_BYTES, 0);
     for (const at of ringsOf(page)) {
       if (readSync(file, page, 0, HEADER_BYTES, at) < HEADER_BYTES) break;
       const ring = ringCounters(page);
-      events += ring.pendingRecords;
+      records += ring.pendingRecords;
       discarded += ring.pendingDiscarded;
       if (ring.active) threads++;
     }
   } finally {
     closeSync(file);
   }
+  return { records, discarded, threads };
+}
+
+/** Reads a session's counters from its file; undefined where that is gone meanwhile. */
+export function sessionRow(session: FoundSession): SessionRow | undefined {
+  const { info } = session;
+  const pending = pendingOf(session);
+  if (pending === undefined) return undefined;
   return {
     pid: info.pid,
     program: info.program,
     mode: info.mode,
     state: info.finished ? "finished" : isRunning(info.pid, info.processStart) ? "live" : "stale",
-    events,
-    discarded,
-    threads,
+    events: Number(info.recordsWritten) + pending.records,
+    discarded: Number(info.discardedTold + info.ringlessDiscarded + info.dropped) + pending.discarded,
+    threads: pending.threads,
     ageSeconds: Math.max(0, Math.round((Date.now() - Number(info.startedAtNs / 1_000_000n)) / 1000)),
     traceDir: info.traceDir,
   };
