@@ -30,8 +30,8 @@
  * little beside the copy. */
 #define BT_COPY_WORDS_MAX 128u
 
-/* How far ahead of its head the owner asks for the ring's memory, bytes. At 64 and 192 short
- * events in a loop still overtook what they had asked for. */
+/* How far ahead of its head the owner asks for the ring's memory, bytes. At 64 and 192 some
+ * runs of short events in a loop were still slow. */
 #define BT_PREFETCH_AHEAD 384u
 
 /* The owner's private side of a ring. JavaScript holds its address and passes
