@@ -1,45 +1,16 @@
 /**
- * `buntrace record` as a user runs it: the program behaves as without it, its trace
- * is complete, and bad input is one line and a status.
+ * `buntrace record` as a user runs it: the program behaves as without it, and its trace
+ * is complete.
  */
 import { describe, expect, test } from "bun:test";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { readTrace } from "../support/babeltrace.ts";
-import { cli, CLI, startCli } from "../support/cli.ts";
+import { cli, startCli } from "../support/cli.ts";
 import { Place } from "../support/place.ts";
 import { consumersOf, waitFor } from "../support/processes.ts";
 import { ended } from "../support/run.ts";
-
-const LIBRARY = join(import.meta.dirname, "../../src/index.ts");
-
-/** A program that emits `test:tick` for 0 to its first argument. */
-const EMIT = `
-import { provider } from ${JSON.stringify(LIBRARY)};
-const tick = provider("test").tracepoint("tick", [["n", "u32"]]);
-for (let n = 0; n < Number(process.argv[2] ?? 3); n++) tick(n);
-`;
-
-function program(place: Place, source: string, name = "app.ts"): string {
-  writeFileSync(join(place.dir, name), source);
-  return name;
-}
-
-async function ticks(place: Place, output = "buntrace.data"): Promise<number[]> {
-  const events = await readTrace(join(place.dir, output));
-  return events.filter(({ name }) => name === "test:tick").map(({ fields }) => Number(fields["n"]));
-}
-
-const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+import { EMIT, program, ticks, upTo } from "./ticking.ts";
 
 describe("the program", () => {
   const cases: [what: string, source: string, args: string[]][] = [
@@ -203,81 +174,6 @@ describe("two recorders with one session directory", () => {
   });
 });
 
-describe("signals", () => {
-  const WAITER = `
-    for (const s of ["SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM"] as const)
-      process.on(s, () => { console.log(s); if (s === "SIGTERM") process.exit(9); });
-    console.log("ready");
-    setInterval(() => {}, 1e6);`;
-
-  test("that a process sends to the recorder reach the program, once", async () => {
-    await using place = new Place();
-    const recorder = startCli(place, ["record", program(place, WAITER)]);
-    const reader = recorder.stdout.getReader();
-    let seen = "";
-    const read = async (text: string): Promise<void> => {
-      while (!seen.includes(text)) {
-        const { value, done } = await reader.read();
-        if (done) throw new Error(`it ended before ${text}`);
-        seen += new TextDecoder().decode(value);
-      }
-    };
-    await read("ready\n");
-    recorder.kill("SIGINT");
-    await read("SIGINT\n");
-    recorder.kill("SIGINT");
-    await read("SIGINT\nSIGINT\n");
-    const others = ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTERM"] as const;
-    for (const signal of others) {
-      recorder.kill(signal);
-      await read(`${signal}\n`);
-    }
-    await recorder.exited;
-    expect(seen).toBe(["ready", "SIGINT", "SIGINT", ...others, ""].join("\n"));
-    expect(recorder.exitCode).toBe(9);
-  });
-
-  test("of the terminal's Ctrl+C reach the program once, and the trace is finished", async () => {
-    await using place = new Place();
-    program(
-      place,
-      `${EMIT}
-      let n = 0;
-      process.on("SIGINT", () => { n++; setTimeout(() => { console.log("interrupts", n); process.exit(3); }, 300); });
-      console.log("ready");
-      setInterval(() => {}, 1e6);`,
-    );
-    // A terminal of its own: script(1) makes one, and what it is given is typed into it. With exec, or a
-    // shell that waits (sh does, bash does not) is of the foreground too, and dies of the Ctrl+C.
-    const terminal = Bun.spawn(
-      ["script", "-qec", `exec ${process.execPath} ${CLI} record app.ts 4`, "/dev/null"],
-      {
-        cwd: place.dir,
-        env: { ...process.env, BUNTRACE_SESSION_DIR: place.sessionDir },
-        stdin: "pipe",
-        stdout: "pipe",
-        stderr: "pipe",
-      },
-    );
-    const reader = terminal.stdout.getReader();
-    let seen = "";
-    for (let typed = false; ;) {
-      const { value, done } = await reader.read();
-      if (done) break;
-      seen += new TextDecoder().decode(value);
-      if (!typed && seen.includes("ready")) {
-        typed = true;
-        terminal.stdin.write("\x03");
-        terminal.stdin.flush();
-      }
-    }
-    expect(Bun.stripANSI(seen)).toContain("interrupts 1");
-    expect(seen).toMatch(/buntrace: \d+ events/);
-    expect(await terminal.exited).toBe(3);
-    expect(await ticks(place)).toEqual(upTo(4));
-  });
-});
-
 describe("the options", () => {
   test("all reach the program's session", async () => {
     await using place = new Place();
@@ -414,88 +310,5 @@ describe("the environment", () => {
     expect(child.stderr.toString()).toBe("");
     await place.recorded();
     expect(await ticks(place)).toEqual(upTo(5));
-  });
-});
-
-describe("bad input is one line and a status:", () => {
-  const cases: [args: string[], status: number, line: RegExp, env?: Record<string, string>][] = [
-    [["record", "nope.ts"], 127, /^buntrace: nope\.ts: no such file/],
-    [["record", "no-such-program"], 127, /^buntrace: no-such-program: no such program/],
-    [["record", "./dir"], 126, /^buntrace: \.\/dir is not executable/],
-    [["record", "./plain"], 126, /^buntrace: \.\/plain is not executable/],
-    [["record"], 2, /^buntrace: missing required argument 'program'/],
-    [["record", "--nope", "app.ts"], 2, /^buntrace: unknown option '--nope'/],
-    [
-      ["record", "--sub-buffers", "x", "app.ts"],
-      2,
-      /^buntrace: option '--sub-buffers <n>' argument 'x' is invalid/,
-    ],
-    [
-      ["record", "--sub-buffers", "1", "app.ts"],
-      2,
-      /^buntrace: --sub-buffers 1 is not a whole number from 2 to 64/,
-    ],
-    [
-      ["record", "--sub-buffer-size", "5000", "app.ts"],
-      2,
-      /^buntrace: --sub-buffer-size 5000 is not a multiple of 4096/,
-    ],
-    [["record", "--flush-period", "0", "app.ts"], 2, /^buntrace: --flush-period 0 is not/],
-    [["record", "--mode", "x", "app.ts"], 2, /^buntrace: mode "x": use one of/],
-    [
-      ["record", "--max-size", "10", "app.ts"],
-      2,
-      /^buntrace: --max-size 10 is not a whole number of at least 2099200 \(8 sub-buffers: see --sub-buffer-size\)/,
-    ],
-    [
-      ["record", "--max-chunks", "3", "app.ts"],
-      2,
-      /^buntrace: --max-chunks needs --rotate-size or --rotate-period/,
-    ],
-    [["record", "-e", "x[", "app.ts"], 2, /^buntrace: bad glob "x\["/],
-    [["record", "-e", "x@loud", "app.ts"], 2, /^buntrace: bad level in "x@loud"/],
-    [
-      ["record", "-o", "foreign", "app.ts"],
-      125,
-      /^buntrace: output .*foreign exists and is no buntrace recording/,
-    ],
-    [["record", "-o", "link", "app.ts"], 125, /^buntrace: output .*link is a symbolic link/],
-    [["record", "-o", "plain/x", "app.ts"], 125, /^buntrace: output .*plain\/x cannot be made/],
-    [
-      ["record", "--session-dir", "open", "app.ts"],
-      125,
-      /^buntrace: session directory .*open is open to others/,
-    ],
-    [
-      ["record", "--sub-buffer-size", "512M", "app.ts"],
-      2,
-      /^buntrace: --sub-buffer-size 536870912 x --sub-buffers 8 is more than/,
-    ],
-    [["record", "app.ts"], 125, /BUN_JSC_useJIT=0/, { BUN_JSC_useJIT: "0" }],
-    [
-      ["record", "app.ts"],
-      125,
-      /^buntrace: its library cannot be loaded: .*no-binaries/,
-      { BUNTRACE_BINARIES: "/no-binaries" },
-    ],
-    [["frobnicate"], 2, /^buntrace: unknown command 'frobnicate'/],
-  ];
-
-  test.each(cases)("%j gives %d", async (args, status, line, env = {}) => {
-    await using place = new Place();
-    program(place, `console.log("ran");`);
-    program(place, "", "plain");
-    chmodSync(join(place.dir, "plain"), 0o644);
-    for (const dir of ["dir", "foreign", "target", "open"]) mkdirSync(join(place.dir, dir));
-    chmodSync(join(place.dir, "open"), 0o755);
-    program(place, "precious", "foreign/file");
-    symlinkSync("target", join(place.dir, "link"));
-    const result = await cli(place, args, env);
-    expect(result.stdout).toBe("");
-    expect(result.stderr).toMatch(line);
-    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
-    expect(result.status).toBe(status);
-    expect(readFileSync(join(place.dir, "foreign/file"), "utf8")).toBe("precious");
-    expect(place.sessions()).toEqual([]);
   });
 });
