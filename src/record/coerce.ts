@@ -16,6 +16,12 @@ declare global {
 /** Characters up to which {@link storeShort} is the faster way. */
 const SHORT_TEXT = 24;
 
+/**
+ * Elements up to which a loop stores an array sooner than one copy does: 16 bytes take 5 ns, 32 13, a call of `set` 10;
+ * 64 elements of 8 bytes 26, 128 51, a view of them and the call 40.
+ */
+export const SHORT_ARRAY = { bytes: 24, wider: 100 } as const;
+
 /** Told of every value that could not be had as it was. */
 export type Altered = () => void;
 
@@ -115,6 +121,8 @@ interface ForArrays {
   readonly toArray: (value: unknown, type: NumberType, most: number, altered: Altered) => Numbers;
   /** How many elements of the array go into the record. */
   readonly cutLength: (array: Numbers, most: number, altered: Altered) => number;
+  /** Stores the first `length` elements of `size` bytes at `at` in one copy: as they are in memory, so not those of a `u53`. */
+  readonly storeArray: (bytes: Uint8Array, array: Numbers, at: number, length: number, size: number) => void;
 }
 
 let madeForArrays: ForArrays | undefined;
@@ -155,6 +163,8 @@ function makeForArrays(): ForArrays {
   const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
   const tagOf = getter(typedArray, Symbol.toStringTag);
   const lengthOf = getter(typedArray, "length");
+  const bufferOf = getter(typedArray, "buffer");
+  const offsetOf = getter(typedArray, "byteOffset");
   return {
     toArray(value, type, most, altered) {
       const Constructor = all[type];
@@ -183,6 +193,14 @@ function makeForArrays(): ForArrays {
       if (length <= most) return length;
       altered();
       return most;
+    },
+    storeArray(bytes, array, at, length, size) {
+      // A whole array of bytes does without a view of it, which takes 30 ns.
+      const whole = size === 1 && length < MAX_BYTES;
+      const source = whole
+        ? (array as Uint8Array)
+        : new Uint8Array(bufferOf(array) as ArrayBuffer, offsetOf(array) as number, length * size);
+      bytes.set(source, at);
     },
   };
 }

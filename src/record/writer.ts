@@ -22,6 +22,7 @@ import {
   type Altered,
   forArrays,
   read,
+  SHORT_ARRAY,
   storeShort,
   storeText,
   toBigInt,
@@ -138,7 +139,7 @@ function writerSource(fields: readonly Field[]): string {
     if (isEnum(type)) constants += `const enum${i} = enums[${i}];\n`;
     hasArrays ||= type === "bytes" || isArrayType(type);
   }
-  if (hasArrays) constants += "const { toArray, cutLength } = coerce.forArrays();";
+  if (hasArrays) constants += "const { toArray, cutLength, storeArray } = coerce.forArrays();";
   const args = parameters.join(", ");
   return `"use strict";
 const { toNumber, toBigInt, toText, toEnum, storeShort, storeText, read } = coerce;
@@ -231,10 +232,16 @@ class Body {
     const most = MAX_BYTES / size;
     this.prepare.push(`  ${v} = toArray(${v}, "${type}", ${most}, altered);`);
     const at = this.#at(0);
+    const first = this.#at(4);
+    const loop = `for (let i = 0, to = ${first}; i < length; i++, to += ${size}) ${setter(type, "to", `${v}[i]`)}`;
+    const short = size === 1 ? SHORT_ARRAY.bytes : SHORT_ARRAY.wider;
     this.store.push(
       `  length = cutLength(${v}, ${most}, altered);`,
       `  ${setter("u32", at, "length")}`,
-      `  for (let i = 0, to = ${this.#at(4)}; i < length; i++, to += ${size}) ${setter(type, "to", `${v}[i]`)}`,
+      // A u53 is a double in the program and an integer in the trace.
+      type === "u53"
+        ? `  ${loop}`
+        : `  if (length <= ${short}) ${loop}\n  else storeArray(bytes, ${v}, ${first}, length, ${size});`,
     );
     this.#move(at, `4 + length * ${size}`);
   }
