@@ -74,16 +74,20 @@ export class Results {
     return median(this.#rounds(name));
   }
 
-  /** The least and the most of the rounds: how sure the median is. */
-  range(name: string): readonly [least: number, most: number] {
-    const values = this.#rounds(name);
+  /** The median of the ratios, each of two figures of one round. */
+  ratio(a: string, b: string): number {
+    return median(this.#ratios(a, b));
+  }
+
+  /** The least and the most of the rounds, or of their ratios to another figure: how sure the median is. */
+  range(name: string, to?: string): readonly [least: number, most: number] {
+    const values = to === undefined ? this.#rounds(name) : this.#ratios(name, to);
     return [Math.min(...values), Math.max(...values)];
   }
 
-  /** The median of the ratios, each of two figures of one round. */
-  ratio(a: string, b: string): number {
+  #ratios(a: string, b: string): readonly number[] {
     const below = this.#rounds(b);
-    return median(this.#rounds(a).map((value, round) => value / below[round]!));
+    return this.#rounds(a).map((value, round) => value / below[round]!);
   }
 
   #rounds(name: string): readonly number[] {
