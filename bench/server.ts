@@ -2,7 +2,8 @@
  * What does a server pay? A Bun.serve application at saturation, on one core, with wrk
  * on another: requests a second and latencies, bare, with four buntrace events a request,
  * and with OpenTelemetry's SDK (two spans) and pino (four lines) in their place. What
- * buntrace adds is compared within one process, whose events are on and off in turn.
+ * buntrace adds is compared within one process, whose events are on and off in turn: for a second, which
+ * has latencies, and for 64 requests, chosen by chance, which is the more exact.
  * `bun bench/server.ts`, or `--small` for a test; `--rounds N`. Needs wrk and taskset;
  * loopback only.
  */
@@ -15,6 +16,8 @@ import { cellToRun, flag, machine, median, runCells, small, table, withTempDir }
 const ROUNDS = Number(flag("rounds") ?? (small ? 1 : 8));
 /** Pairs of a second with events and one without, in a round. */
 const PAIRS = small ? 1 : 12;
+/** Seconds of runs with events on or off by chance, in a round. */
+const BY_CHANCE = small ? 1 : 4;
 /** The other programs only after every so manieth pair: their differences are large. */
 const SELDOM = 4;
 /** Seconds. JavaScriptCore's top tier comes after some hundred thousand calls. */
@@ -72,9 +75,25 @@ async function start(name: string, dir: string): Promise<Server> {
   return { port, stop };
 }
 
-/** Switches a server's events. @returns the consumer's processor time so far, nanoseconds. */
-async function switchEvents({ port }: Server, state: "on" | "off"): Promise<number> {
-  return Number(await (await fetch(`http://127.0.0.1:${port}/events/${state}`)).text());
+/** Nanoseconds: the consumer's processor time so far, and a request's with events on and off by chance, and how many had them on. */
+interface Told {
+  readonly consumer: number;
+  readonly on: number;
+  readonly off: number;
+  readonly traced: number;
+}
+
+/** Switches a server's events. */
+async function switchEvents({ port }: Server, state: "on" | "off" | "random"): Promise<Told> {
+  return (await (await fetch(`http://127.0.0.1:${port}/events/${state}`)).json()) as Told;
+}
+
+/** What four events add to a request in one process, and the consumer to those that have them: nanoseconds. */
+async function byChance(traced: Server): Promise<Record<string, number>> {
+  const before = await switchEvents(traced, "random");
+  await wrk(traced, BY_CHANCE);
+  const { consumer, on, off, traced: requests } = await switchEvents(traced, "off");
+  return { off, added: on - off, consumer: (consumer - before.consumer) / requests };
 }
 
 /** Medians of what was seen, and of its ratios to what it is compared with. */
@@ -94,18 +113,17 @@ async function round(): Promise<Record<string, unknown>> {
     const seen = OTHERS.map((): Seen[] => []);
     const on: Seen[] = [];
     const off: Seen[] = [];
-    const consumer: number[] = [];
+    let chance: Record<string, number>;
     try {
       for (const server of WARM_UP > 0 ? [traced, ...others] : []) await wrk(server, WARM_UP);
       for (let pair = 0; pair < PAIRS; pair++) {
         for (const state of pair % 2 === 0 ? (["on", "off"] as const) : (["off", "on"] as const)) {
-          const before = await switchEvents(traced, state);
-          const one = await wrk(traced);
-          (state === "on" ? on : off).push(one);
-          if (state === "on") consumer.push(((await switchEvents(traced, "on")) - before) / one.requests);
+          await switchEvents(traced, state);
+          (state === "on" ? on : off).push(await wrk(traced));
         }
         if (pair % SELDOM === 0) for (const [i, server] of others.entries()) seen[i]!.push(await wrk(server));
       }
+      chance = await byChance(traced);
     } finally {
       for (const { stop } of [traced, ...others]) await stop();
     }
@@ -114,7 +132,7 @@ async function round(): Promise<Record<string, unknown>> {
       ...Object.fromEntries(rows),
       off: summary(off, off),
       buntrace: summary(on, off),
-      consumer: median(consumer),
+      chance,
     };
   });
 }
@@ -155,9 +173,14 @@ else {
       ],
     ),
   );
-  const request = 1e9 / results.of("round.buntrace.requests");
-  const consumer = results.of("round.consumer");
+  const ns = (figure: string): string => {
+    const name = `round.chance.${figure}`;
+    const [least, most] = results.range(name);
+    return `${results.of(name).toFixed(0)} ns (${least.toFixed(0)} to ${most.toFixed(0)})`;
+  };
+  const share = (figure: string): string =>
+    `${(results.ratio(`round.chance.${figure}`, "round.chance.off") * 100).toFixed(2)} %`;
   console.log(
-    `The consumer takes ${consumer.toFixed(0)} ns of a request's ${request.toFixed(0)}: ${((consumer / request) * 100).toFixed(1)} %, which are in the figures above.`,
+    `In runs of 64 requests with events on or off by chance, four events add ${ns("added")} to a request's ${ns("off")}: ${share("added")}; and the consumer, on the same core, takes ${ns("consumer")}: ${share("consumer")}.`,
   );
 }

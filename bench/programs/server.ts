@@ -1,8 +1,8 @@
 /**
  * The application of bench/server.ts: looks an item up in SQLite and answers with JSON;
  * four events a request, or two spans, or four log lines, as its argument says. Prints
- * its port. /events/on and /events/off switch buntrace's events, and tell the consumer's
- * processor time so far, in nanoseconds. Runs until it is killed.
+ * its port. /events/on and /events/off switch buntrace's events, /events/random has them on
+ * in every other run of requests, as chance will; all tell what was seen so far. Runs until it is killed.
  */
 import { Database } from "bun:sqlite";
 import { openSync, readFileSync, writeSync } from "node:fs";
@@ -119,8 +119,38 @@ for (let i = 0; i < ITEMS; i++) insert.run(i, `item ${i}`, i * 7);
 const select = database.prepare("SELECT id, name, price FROM item WHERE id = ?");
 let requests = 0;
 
+/** Requests of a run: long enough for its two readings of the clock not to count, and far shorter than a phase of the machine. */
+const RUN = 64;
+/** Nanoseconds of a request in each run so far with events on, and with them off. */
+const runs = { on: [] as number[], off: [] as number[] };
+let state: keyof typeof runs | undefined;
+let left = RUN;
+let begun = 0;
+
+/** What `buntrace enable` and `disable` do from outside. */
+function switchEvents(to: keyof typeof runs): void {
+  thread.attached?.emitter.enabled.fill(to === "on" ? 1 : 0);
+}
+
+function nextRun(): void {
+  const now = Bun.nanoseconds();
+  left = RUN;
+  if (state === undefined) return;
+  if (begun > 0) runs[state].push((now - begun) / RUN);
+  state = Math.random() < 0.5 ? "on" : "off";
+  switchEvents(state);
+  begun = Bun.nanoseconds();
+}
+
+/** The mean of the middle of some runs: the machine's pauses are in the others. */
+function middle(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b).slice(values.length * 0.05, values.length * 0.75);
+  return sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
+}
+
 function item({ params, url }: Bun.BunRequest<"/items/:id">): Response {
   const id = requests++;
+  if (--left === 0) nextRun();
   const path = url.slice(url.indexOf("/", 8));
   // All have the path for their own use, the bare one too: events are compared, not the making of a string.
   if (path.charCodeAt(1) !== FIRST_LETTER) return new Response(null, { status: 404 });
@@ -147,9 +177,16 @@ const server = Bun.serve({
   routes: {
     "/items/:id": item,
     "/events/:state": ({ params }) => {
-      // What `buntrace enable` and `disable` do from outside.
-      thread.attached?.emitter.enabled.fill(params.state === "on" ? 1 : 0);
-      return Response.json(consumerNs());
+      state = params.state === "random" ? "off" : undefined;
+      begun = 0;
+      if (params.state === "on" || params.state === "off") switchEvents(params.state);
+      const { on, off } = runs;
+      return Response.json({
+        consumer: consumerNs(),
+        on: middle(on),
+        off: middle(off),
+        traced: on.length * RUN,
+      });
     },
   },
 });
