@@ -14,24 +14,20 @@ import { parseGlob } from "../record/glob.ts";
 import { isRunning } from "../record/process.ts";
 import {
   ensureSessionDir,
-  findSessions,
   type FoundSession,
   readSessionDir,
   type SessionDir,
   type UnreadableSession,
 } from "../record/session-dir.ts";
 import { defaultSessionDir } from "../record/settings.ts";
-import { writeErrorText } from "../record/session-file.ts";
 import { switchEvents } from "../record/switch.ts";
 import { DEFAULT_SNAPSHOT_OUTPUT, takeSnapshot } from "../record/snapshot.ts";
 import { native } from "../record/thread.ts";
 import { bytesText, countText, many } from "../report/number-text.ts";
 import { Output } from "../report/output.ts";
+import { flushed, until } from "./flushed.ts";
 import { mayBeInUse, recoverSession, removeUnreadable } from "./recover.ts";
 import { printable, sessionRow, sessionTable } from "./session-table.ts";
-
-/** How long `flush` and `stop` wait for the consumer, milliseconds. */
-const TIMEOUT_MS = 10_000;
 
 interface DirOption {
   readonly sessionDir: string;
@@ -152,10 +148,7 @@ async function flush(pid: number, options: DirOption): Promise<void> {
     throw new UserError(
       `in mode overwrite nothing is written before the end: buntrace snapshot ${pid} writes what the rings hold`,
     );
-  const error = Buffer.alloc(ERROR_BYTES);
-  const request = shim.steer.bt_tell_flush(cString(session.path), error);
-  if (request < 0) throw new UserError(textOf(error));
-  await until(session.path, options, (info) => (info.flushDone - request) << 1 >= 0, "flush");
+  await flushed(shim, session, options.sessionDir);
   process.stderr.write(`buntrace: what ${pid} had emitted is written -> ${traceText(session)}\n`);
 }
 
@@ -163,7 +156,7 @@ async function stop(pid: number, options: DirOption): Promise<void> {
   const { shim, session } = findRunning(pid, options);
   const error = Buffer.alloc(ERROR_BYTES);
   if (shim.steer.bt_tell_finish(cString(session.path), error) < 0) throw new UserError(textOf(error));
-  await until(session.path, options, ({ finished }) => finished, "finish");
+  await until(session, options.sessionDir, ({ finished }) => finished, "finish");
   process.stderr.write(`buntrace: ${pid} is no longer recorded -> ${traceText(session)}\n`);
 }
 
@@ -180,25 +173,6 @@ function snapshot(pid: number, options: DirOption & { output: string }): void {
   process.stderr.write(
     `buntrace: ${countText(events)} events, ${bytesText(bytes)}, ${countText(discarded)} lost or overwritten -> ${traceDir}\n`,
   );
-}
-
-/** Waits until the session says so, or its file is gone: it is finished. */
-async function until(
-  path: string,
-  { sessionDir }: DirOption,
-  done: (info: FoundSession["info"]) => boolean,
-  what: string,
-): Promise<void> {
-  const deadline = performance.now() + TIMEOUT_MS;
-  for (;;) {
-    const session = findSessions(sessionDir).find((found) => found.path === path);
-    if (!session || done(session.info)) return;
-    if (performance.now() > deadline)
-      throw new UserError(
-        `the consumer (pid ${session.info.consumerPid}) did not ${what} within ${TIMEOUT_MS / 1000} s${writeErrorText(session.info)}`,
-      );
-    await Bun.sleep(2);
-  }
 }
 
 async function recover(

@@ -28,9 +28,14 @@ interface BlockContents {
  * Resolves a trace's metadata.
  *
  * @param file path of the metadata, named in errors
+ * @param known clocks by UUID, which stay as they were read first; new ones are added
  * @throws CtfError where the metadata contradicts itself or CTF 1.8
  */
-export function resolveMetadata(metadata: Metadata, file: string): TraceClass {
+export function resolveMetadata(
+  metadata: Metadata,
+  file: string,
+  known = new Map<string, Clock>(),
+): TraceClass {
   const blocks = Map.groupBy(metadata.blocks, ({ kind }) => kind);
   const [traceBlock, second] = blocks.get("trace") ?? [];
   if (traceBlock === undefined) throw new CtfError("the metadata has no trace block", { file });
@@ -38,7 +43,13 @@ export function resolveMetadata(metadata: Metadata, file: string): TraceClass {
 
   const littleEndian = traceByteOrder(traceBlock, file);
   const environment = readEnvironment(blocks.get("env") ?? []);
-  const clocks = (blocks.get("clock") ?? []).map((block) => readClock(block, environment, file));
+  const clocks = (blocks.get("clock") ?? []).map((block) => {
+    const clock = readClock(block, environment, file);
+    if (clock.uuid === undefined) return clock;
+    const before = known.get(clock.uuid) ?? clock;
+    known.set(clock.uuid, before);
+    return before;
+  });
   const builder = new TypeBuilder({ file, littleEndian, environment, clocks });
   for (const declaration of metadata.declarations) {
     if (declaration.kind === "type") builder.build(declaration.type);

@@ -15,7 +15,7 @@ import { SourceFile } from "./source.ts";
 import { type EventBatch, PacketQueue, type Stream, StreamReader, type TimeRange } from "./stream.ts";
 import { toNanoseconds } from "./time.ts";
 import { parseTsdl } from "./tsdl-parser.ts";
-import type { StreamClass, TraceClass } from "./types.ts";
+import type { Clock, StreamClass, TraceClass } from "./types.ts";
 
 /** Directories within directories that are searched for traces. */
 const MAX_DEPTH = 16;
@@ -149,16 +149,18 @@ interface Directory {
  * Opens the traces in directories: each is a trace itself, or is searched for traces. Hidden files, and directories in a
  * trace (such as LTTng's `index`), are passed over. Traces with the same UUID are one.
  *
+ * @param clocks by UUID. Given again when traces that grow are opened again, it keeps their times what they were: a tracer
+ *   may refine its clock's frequency while it records.
  * @throws CtfError when there is no trace, or a trace's metadata cannot be read
  */
-export function openTraces(paths: string | readonly string[]): TraceSet {
+export function openTraces(paths: string | readonly string[], clocks?: Map<string, Clock>): TraceSet {
   const problems: Problem[] = [];
   const directories: Directory[] = [];
   for (const path of typeof paths === "string" ? [paths] : paths) {
     const found = findTraces(path, MAX_DEPTH);
     if (found.length === 0)
       throw new CtfError("no trace in it: a trace is a directory with a file metadata", { file: path });
-    for (const directory of found) directories.push(openDirectory(directory, problems));
+    for (const directory of found) directories.push(openDirectory(directory, problems, clocks));
   }
   const groups = Map.groupBy(directories, ({ traceClass, path }) => traceClass.uuid ?? path);
   // The order of UUIDs is babeltrace2's for events of the same time.
@@ -191,7 +193,7 @@ function readDirectory(path: string): { name: string; isDirectory(): boolean }[]
   }
 }
 
-function openDirectory(path: string, problems: Problem[]): Directory {
+function openDirectory(path: string, problems: Problem[], clocks?: Map<string, Clock>): Directory {
   const file = join(path, "metadata");
   let text: string;
   try {
@@ -208,7 +210,7 @@ function openDirectory(path: string, problems: Problem[]): Directory {
       }),
     );
   }
-  const traceClass = resolveMetadata(metadata, file);
+  const traceClass = resolveMetadata(metadata, file, clocks);
   const files: SourceFile[] = [];
   for (const { name } of readDirectory(path)) {
     if (name === "metadata" || name.startsWith(".")) continue;

@@ -31,10 +31,12 @@ export class EventText {
   /** Text of the current packet's context, which stands before the events' fields. */
   readonly #packet = { text: Prepared.of("") };
 
-  constructor(set: TraceSet, out: Output, format: TimeFormat, colours: Palette) {
+  /** @param before of the same traces as they were: the times since the begin and since the last event go on */
+  constructor(set: TraceSet, out: Output, format: TimeFormat, colours: Palette, before?: EventText) {
     this.#out = out;
     this.#palette = colours;
-    this.#time = new TimeText(format, set.base === 0n ? undefined : set.base, colours);
+    const begin = set.base === 0n ? undefined : set.base;
+    this.#time = before === undefined ? new TimeText(format, begin, colours) : before.#time;
     for (const { traceClass } of set.traces) {
       const prefix = environmentText(traceClass);
       for (const streamClass of traceClass.streamClasses) this.#prefixes.set(streamClass, prefix);
