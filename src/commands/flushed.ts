@@ -1,6 +1,6 @@
 /**
  * Asks the consumer of a running program for something and waits until it is done: for the
- * commands that steer, and for `print --follow`. Runs in the command's process.
+ * commands that steer, and for `print --live`. Runs in the command's process.
  */
 import { UserError } from "../errors.ts";
 import { cString, ERROR_BYTES, type Native, textOf } from "../record/native.ts";
@@ -18,9 +18,7 @@ export async function flushed({ steer }: Native, session: FoundSession, sessionD
   const error = Buffer.alloc(ERROR_BYTES);
   const request = steer.bt_tell_flush(cString(session.path), error);
   if (request < 0) throw new UserError(textOf(error));
-  const isDone = ({ flushDone, finished }: FoundSession["info"]): boolean =>
-    finished || (flushDone - request) << 1 >= 0;
-  await until(session, sessionDir, isDone, "flush");
+  await until(session, sessionDir, ({ flushDone }) => (flushDone - request) << 1 >= 0, "flush");
 }
 
 /**

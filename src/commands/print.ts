@@ -11,13 +11,13 @@ import { Output, OutputClosed } from "../report/output.ts";
 import { Progress } from "../report/progress.ts";
 import { tellUnknownFields } from "../report/unknown-fields.ts";
 import type { TimeFormat } from "../report/time-text.ts";
-import { follow } from "./follow.ts";
+import { printLive } from "./print-live.ts";
 import { type PrinterOptions, printerOf, printRun, warn } from "./printers.ts";
 
 const TIME_KINDS: readonly TimeFormat["kind"][] = ["absolute", "epoch", "relative", "delta"];
 
 interface PrintOptions extends FilterOptions, PrinterOptions {
-  readonly follow?: boolean;
+  readonly live?: boolean;
   readonly sessionDir: string;
 }
 
@@ -27,14 +27,14 @@ export function printCommand(program: Command): void {
     .command("print")
     .description("print the events of traces, in the order of their times")
     .argument("[traces...]", "directories of traces", ["buntrace.data"])
-    .option("-f, --follow", "go on with what running programs record, until they end")
-    .option("--session-dir <dir>", "directory of the session files, for --follow", defaultSessionDir())
+    .option("-l, --live", "print what running programs record as it comes, until they end")
+    .option("--session-dir <dir>", "directory of the session files, for --live", defaultSessionDir())
     .option("--time <form>", `how to show times: ${TIME_KINDS.join(", ")}`, timeKind, "absolute")
     .option("--date", "show the date too")
     .option("--utc", "show and read times in UTC, not in the local zone")
     .option("--json", "print a JSON object a line");
   addFilterOptions(command).action(async (paths: string[], options: PrintOptions) => {
-    process.exitCode = options.follow === true ? await follow(paths, options) : print(paths, options);
+    process.exitCode = options.live === true ? await printLive(paths, options) : print(paths, options);
   });
 }
 

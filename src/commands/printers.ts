@@ -1,4 +1,4 @@
-// How `buntrace print` writes an event, and what is lost between events: as text or as JSON. Called by print.ts and follow.ts.
+// How `buntrace print` writes an event, and what is lost between events: as text or as JSON. Called by print.ts and print-live.ts.
 import { eventRecord } from "../ctf/events.ts";
 import type { FieldValue } from "../ctf/objects.ts";
 import type { EventBatch, Loss, Stream } from "../ctf/stream.ts";

@@ -28,13 +28,13 @@ interface BlockContents {
  * Resolves a trace's metadata.
  *
  * @param file path of the metadata, named in errors
- * @param known clocks by UUID, which stay as they were read first; new ones are added
+ * @param known clocks by their trace's UUID, which stay as they were read first; new ones are added
  * @throws CtfError where the metadata contradicts itself or CTF 1.8
  */
 export function resolveMetadata(
   metadata: Metadata,
   file: string,
-  known = new Map<string, Clock>(),
+  known = new Map<string, readonly Clock[]>(),
 ): TraceClass {
   const blocks = Map.groupBy(metadata.blocks, ({ kind }) => kind);
   const [traceBlock, second] = blocks.get("trace") ?? [];
@@ -43,13 +43,10 @@ export function resolveMetadata(
 
   const littleEndian = traceByteOrder(traceBlock, file);
   const environment = readEnvironment(blocks.get("env") ?? []);
-  const clocks = (blocks.get("clock") ?? []).map((block) => {
-    const clock = readClock(block, environment, file);
-    if (clock.uuid === undefined) return clock;
-    const before = known.get(clock.uuid) ?? clock;
-    known.set(clock.uuid, before);
-    return before;
-  });
+  const uuid = traceUuid(traceBlock, file);
+  const clocks =
+    known.get(uuid ?? "") ?? (blocks.get("clock") ?? []).map((block) => readClock(block, environment, file));
+  if (uuid !== undefined) known.set(uuid, clocks);
   const builder = new TypeBuilder({ file, littleEndian, environment, clocks });
   for (const declaration of metadata.declarations) {
     if (declaration.kind === "type") builder.build(declaration.type);
@@ -75,9 +72,8 @@ export function resolveMetadata(
     addStream(block, builder, streamClasses, packetHeader, file);
   for (const block of blocks.get("event") ?? []) addEvent(block, builder, streamClasses, file);
 
-  const uuid = traceContents.values.get("uuid");
   const trace: TraceClass = {
-    uuid: uuid?.kind === "text" ? normalizeUuid(uuid, file) : undefined,
+    uuid,
     littleEndian,
     environment,
     clocks,
@@ -122,6 +118,11 @@ function traceByteOrder(block: Block, file: string): boolean {
     file,
     line: value?.line ?? block.line,
   });
+}
+
+function traceUuid(block: Block, file: string): string | undefined {
+  const value = assignments(block).find(({ left }) => left === "uuid")?.right;
+  return value?.kind === "text" ? normalizeUuid(value, file) : undefined;
 }
 
 function readEnvironment(blocks: readonly Block[]): Map<string, string | bigint> {

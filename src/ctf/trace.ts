@@ -149,11 +149,14 @@ interface Directory {
  * Opens the traces in directories: each is a trace itself, or is searched for traces. Hidden files, and directories in a
  * trace (such as LTTng's `index`), are passed over. Traces with the same UUID are one.
  *
- * @param clocks by UUID. Given again when traces that grow are opened again, it keeps their times what they were: a tracer
+ * @param clocks by their trace's UUID. Given again when traces that grow are opened again, it keeps their times what they were: a tracer
  *   may refine its clock's frequency while it records.
  * @throws CtfError when there is no trace, or a trace's metadata cannot be read
  */
-export function openTraces(paths: string | readonly string[], clocks?: Map<string, Clock>): TraceSet {
+export function openTraces(
+  paths: string | readonly string[],
+  clocks?: Map<string, readonly Clock[]>,
+): TraceSet {
   const problems: Problem[] = [];
   const directories: Directory[] = [];
   for (const path of typeof paths === "string" ? [paths] : paths) {
@@ -193,7 +196,7 @@ function readDirectory(path: string): { name: string; isDirectory(): boolean }[]
   }
 }
 
-function openDirectory(path: string, problems: Problem[], clocks?: Map<string, Clock>): Directory {
+function openDirectory(path: string, problems: Problem[], clocks?: Map<string, readonly Clock[]>): Directory {
   const file = join(path, "metadata");
   let text: string;
   try {

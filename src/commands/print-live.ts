@@ -1,5 +1,5 @@
 /**
- * `buntrace print --follow`: the events of running programs, as they come. Each round has the consumers write what there
+ * `buntrace print --live`: the events of running programs, as they come. Each round has the consumers write what there
  * is, opens the traces again and prints what is new. Runs in the command's process.
  *
  * An event that is earlier than one on disk may still be in another thread's ring, but no more once all consumers have
@@ -25,12 +25,12 @@ import { type Printer, type PrinterOptions, printerOf, printRun, warn } from "./
 
 /** From one round to the next, at least. */
 const PERIOD_MS = 250;
-/** The longest part of the time that rounds take, so that following a large trace does not take a processor. */
+/** The longest part of the time that rounds take, so that a large trace does not take a processor. */
 const LONGEST_SHARE = 1 / 4;
 /** Rounds in a row that cannot read the traces, which a rotation may just be moving. */
 const MAX_FAILURES = 20;
 
-interface FollowOptions extends FilterOptions, PrinterOptions {
+interface LiveOptions extends FilterOptions, PrinterOptions {
   readonly sessionDir: string;
 }
 
@@ -40,14 +40,14 @@ interface FollowOptions extends FilterOptions, PrinterOptions {
  * @returns the exit status
  * @throws UserError as `print`, and where a program records in a mode that writes nothing before its end
  */
-export async function follow(paths: readonly string[], options: FollowOptions): Promise<number> {
-  const followed = new Followed(paths, options.sessionDir);
+export async function printLive(paths: readonly string[], options: LiveOptions): Promise<number> {
+  const recordings = new Recordings(paths, options.sessionDir);
   const out = new Output(1);
   const news = new News(printerOf(options, out), options);
   let failures = 0;
   for (let isFirst = true; ; isFirst = false) {
     const start = performance.now();
-    const state = await followed.flush();
+    const state = await recordings.flush();
     if (isFirst && state === "over")
       process.stderr.write(`buntrace: nobody records to ${paths.join(", ")} now: this is all there is\n`);
     try {
@@ -64,7 +64,7 @@ export async function follow(paths: readonly string[], options: FollowOptions): 
 }
 
 /** The recordings into some directories. */
-class Followed {
+class Recordings {
   readonly #paths: readonly string[];
   readonly #sessionDir: string;
   /** Pids of the `record` commands seen: they may start another program. */
@@ -81,7 +81,7 @@ class Followed {
    * @returns `unsure` when a consumer did not do so; `over` when nobody records any more
    */
   async flush(): Promise<"flushed" | "unsure" | "over"> {
-    const sessions = findSessions(this.#sessionDir).filter((session) => this.#isFollowed(session));
+    const sessions = findSessions(this.#sessionDir).filter((session) => this.#isLive(session));
     for (const { info } of sessions) {
       if (info.mode === "overwrite")
         throw new UserError(
@@ -100,7 +100,7 @@ class Followed {
     }
   }
 
-  #isFollowed({ info }: FoundSession): boolean {
+  #isLive({ info }: FoundSession): boolean {
     if (info.finished || (info.consumerDied && !isRunning(info.pid, info.processStart))) return false;
     return this.#paths.some((path) => isIn(info.traceDir, path));
   }
@@ -118,7 +118,7 @@ function isIn(dir: string, parent: string): boolean {
 /** What was not printed yet of traces that are opened again and again. */
 class News {
   /** Of the sets opened so far: the times of what was printed must stay what they were. */
-  readonly clocks = new Map<string, Clock>();
+  readonly clocks = new Map<string, readonly Clock[]>();
   readonly #printer: Printer;
   #options: FilterOptions;
   /** The newest time on disk, and the one up to which all is printed: nanoseconds since the Unix epoch. */
@@ -179,8 +179,8 @@ class News {
       while (first < end && (times[first] ?? 0) <= low) first += 1;
       while (end > first && (times[end - 1] ?? 0) > high) end -= 1;
       this.#isAny = printRun(this.#printer, filter, batch, first, end) || this.#isAny;
-      const last = base + BigInt(times[to - 1] || 0);
-      if (to > from && (this.#newest === undefined || last > this.#newest)) this.#newest = last;
+      // Runs come in the order of their times.
+      if (to > from) this.#newest = base + BigInt(times[to - 1] || 0);
     }
   }
 }
