@@ -20,6 +20,7 @@ import { openCommand } from "./commands/open.ts";
 import { printCommand } from "./commands/print.ts";
 import { recordCommand } from "./commands/record.ts";
 import { reportCommand } from "./commands/report.ts";
+import { slowestCommand } from "./commands/slowest.ts";
 import { EXIT_ERROR, EXIT_USAGE, UserError } from "./errors.ts";
 import { Output, OutputClosed } from "./report/output.ts";
 
@@ -35,6 +36,7 @@ for (const add of [
   reportCommand,
   histCommand,
   graphCommand,
+  slowestCommand,
   diffCommand,
   infoCommand,
   exportCommand,

@@ -8,13 +8,21 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     "buntrace record -e 'http_server:*' -o trace bun run dev",
     "buntrace record --mode overwrite --snapshot-on-error errors app.ts",
   ],
-  print: ["buntrace print", "buntrace print trace -e 'http_server:*' --since +1.5s --json"],
+  print: [
+    "buntrace print",
+    "buntrace print trace -e 'http_server:*' --since +1.5s --json",
+    "buntrace print --live -e '*:error'",
+  ],
   report: ["buntrace report", "buntrace report trace --by route --where 'duration > 1ms'"],
   hist: [
     "buntrace hist buntrace.data http_server:request",
     "buntrace hist buntrace.data shop:received shop:placed --by order",
   ],
   graph: ["buntrace graph", "buntrace graph trace --thread main"],
+  slowest: [
+    "buntrace slowest",
+    "buntrace slowest trace -e http_server:request -n 20 --where 'status >= 500'",
+  ],
   diff: ["buntrace diff before.data after.data"],
   info: ["buntrace info", "buntrace info trace --json"],
   export: [

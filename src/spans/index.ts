@@ -7,3 +7,4 @@ export { Roles, type SpanType } from "./roles.ts";
 export type { Span } from "./span.ts";
 export type { Thread } from "./thread.ts";
 export { recallBegin } from "./recall.ts";
+export { type SameName, type SpanNode, spanTree } from "./tree.ts";
