@@ -197,6 +197,6 @@ process.kill(process.pid, "SIGKILL");
   for (const number of ["0", "101", "x", "-1"]) {
     const wrong = await cli(place, ["slowest", "trace", "-n", number]);
     expect(wrong).toMatchObject({ stdout: "", status: 2 });
-    expect(wrong.stderr).toContain("It is a number from 1 to 100.");
+    expect(wrong.stderr).toContain("it is a number from 1 to 100");
   }
 });
