@@ -76,7 +76,13 @@ async function endOf(command: ReturnType<typeof startCli>): Promise<{ stderr: st
 test("three threads: each event once, in the order of their times, while they run", async () => {
   await using place = new Place();
   const recorder = startCli(place, [
-    ...["record", "--mode", "block", "--sub-buffer-size", "16K", "--flush-period", "10m"],
+    "record",
+    "--mode",
+    "block",
+    "--sub-buffer-size",
+    "16K",
+    "--flush-period",
+    "10m",
     program(place, THREADS),
   ]);
   await upTo(recorder.stdout)((text) => text.includes("all\n"));
